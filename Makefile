@@ -1,0 +1,62 @@
+# Every command a contributor needs. `make help` lists them.
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test format lint types contracts unit integration conformance lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Create .venv with everything pinned and hashed
+
+$(STAMP): requirements/bootstrap.txt requirements/dev.txt pyproject.toml api/pyproject.toml runner-image/pyproject.toml sdk/python/pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps -e api -e runner-image -e sdk/python
+	@touch $@
+
+demo: setup ## Start a throw-away server, run the example, show its tree and result
+	@$(BIN)/python -m examples.demo
+
+test: setup format-check lint types contracts unit integration conformance ## Everything CI runs
+
+.PHONY: format-check
+format: setup ## Rewrite the code in the project's format
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+format-check: setup
+	@$(BIN)/ruff format --check .
+
+lint: setup ## Ruff's rules
+	@$(BIN)/ruff check .
+
+types: setup ## mypy, strict
+	@$(BIN)/mypy
+
+contracts: setup ## The layers of ARCHITECTURE.md, as import contracts
+	@$(BIN)/lint-imports
+
+unit: setup ## Fast tests without a database
+	@$(BIN)/pytest tests/unit
+
+integration: setup ## Tests on a real PostgreSQL with real runner processes
+	@$(BIN)/pytest tests/integration tests/properties
+
+conformance: setup ## Unmodified Render SDK programs against this server
+	@$(BIN)/pytest tests/conformance
+
+lock: setup ## Compile the pinned requirements again
+	@for name in bootstrap; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --group dev --extra embedded --extra otel --extra dev --extra pydantic \
+	  --no-emit-package skerry --no-emit-package skerry-api --no-emit-package skerry-runner \
+	  pyproject.toml api/pyproject.toml runner-image/pyproject.toml sdk/python/pyproject.toml -o requirements/dev.txt
+	@rm -f uv.lock
+
+clean: ## Remove the environment and caches
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,42 @@
+"""The ASGI application: one engine, one executor, the routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from skerry_api import __version__
+from skerry_api.engine.engines import Engine
+from skerry_api.engine.executions import Executor
+from skerry_api.engine.settings import EngineSettings
+from skerry_api.http import gateways, installations, routes
+from skerry_api.storage.databases import Database
+
+
+def create_app(
+    settings: EngineSettings, database_url: str, executor_for: Callable[[Engine], Executor] | None = None
+) -> FastAPI:
+    """An application on one database; `executor_for` makes the part that starts runners, if this process has one."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine = Engine(settings, Database(database_url))
+        app.state.engine = engine
+        await engine.start()
+        executor = None if executor_for is None else executor_for(engine)
+        if executor is not None:
+            await executor.start()
+        try:
+            yield
+        finally:
+            if executor is not None:
+                await executor.stop()
+            await engine.stop()
+
+    app = FastAPI(title="Skerry", version=__version__, lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    installations.install(app)
+    app.include_router(routes.create_router())
+    app.include_router(gateways.router)
+    return app

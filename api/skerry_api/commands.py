@@ -1,0 +1,154 @@
+"""The `skerry-api` command: serve, migrate, and the server behind `skerry dev`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import ipaddress
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skerry_api.app import create_app
+from skerry_api.domain import ids
+from skerry_api.domain.errors import InvalidRequest, SkerryError
+from skerry_api.domain.limits import Limits
+from skerry_api.embedded import EmbeddedPostgres
+from skerry_api.engine.settings import EngineSettings
+from skerry_api.executors.local import LocalExecutor, LocalSource
+from skerry_api.servers import bind, configure_logging, serve
+from skerry_api.storage.databases import Database
+from skerry_api.storage.schemas import migrate
+
+main = typer.Typer(help="Skerry's control plane.", no_args_is_help=True, add_completion=False)
+
+DatabaseUrl = Annotated[
+    str, typer.Option(envvar="SKERRY_DATABASE_URL", help="PostgreSQL 15 or newer: postgresql://user@host/name")
+]
+Host = Annotated[str, typer.Option(envvar="SKERRY_HOST", help="Address to listen on.")]
+Port = Annotated[int, typer.Option(envvar="SKERRY_PORT", help="Port to listen on; 0 chooses a free one.")]
+LogLevel = Annotated[str, typer.Option(envvar="SKERRY_LOG_LEVEL", help="debug, info, warning or error.")]
+
+# On a laptop and in tests a timeout may be shorter than what a container takes to start.
+DEV_TIMEOUT_SECONDS_MIN = 0.1
+
+
+@contextmanager
+def _fatal() -> Iterator[None]:
+    """Turn a refusal into one line that a program can read, and exit status 1."""
+    try:
+        yield
+    except SkerryError as error:
+        line = {"event": "fatal", "code": error.code, "message": error.message}
+        sys.stderr.write(json.dumps(line) + "\n")
+        raise typer.Exit(1) from error
+
+
+def _settings(*, dev: bool, require_keys: bool) -> EngineSettings:
+    limits = dataclasses.replace(Limits(), timeout_seconds_min=DEV_TIMEOUT_SECONDS_MIN) if dev else Limits()
+    return EngineSettings(ids.new_id("cpl"), limits=limits, dev=dev, require_keys=require_keys)
+
+
+@main.command("migrate")
+def migrate_command(database_url: DatabaseUrl, log_level: LogLevel = "info") -> None:
+    """Bring the database's schema up to date; safe to run at any time and from several places at once."""
+    configure_logging(log_level)
+    with _fatal():
+        asyncio.run(_migrate(database_url))
+    sys.stdout.write("The database is up to date.\n")
+
+
+async def _migrate(database_url: str) -> None:
+    database = Database(database_url)
+    try:
+        await migrate(database)
+    finally:
+        await database.close()
+
+
+@main.command("serve")
+def serve_command(
+    database_url: DatabaseUrl,
+    host: Host = "127.0.0.1",
+    port: Port = 8120,
+    require_keys: Annotated[
+        bool, typer.Option(envvar="SKERRY_REQUIRE_KEYS", help="Ask for an API key on every request.")
+    ] = True,
+    log_level: LogLevel = "info",
+) -> None:
+    """Serve on a database that has been migrated."""
+    configure_logging(log_level)
+    with _fatal():
+        if not require_keys:
+            _check_loopback(host)
+        listening = bind(host, port)
+        serve(create_app(_settings(dev=False, require_keys=require_keys), database_url), listening)
+
+
+@main.command(
+    "dev",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": False, "allow_interspersed_args": False},
+)
+def dev_command(
+    context: typer.Context,
+    app: Annotated[str | None, typer.Option(help="The application, as module:attribute or a path.")] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8120,
+    data: Annotated[Path, typer.Option(help="Folder for the database.")] = Path(".skerry"),
+    workflow: Annotated[str | None, typer.Option(help="The workflow's name; default: the folder's.")] = None,
+    workdir: Annotated[Path, typer.Option(help="Where the code is.")] = Path(),
+    isolation: Annotated[str, typer.Option(help="process or worker.")] = "process",
+    capacity: Annotated[int, typer.Option(help="Attempts at once.")] = 4 * (os.cpu_count() or 1),
+    watch: Annotated[bool, typer.Option(help="Register tasks again when files change.")] = True,
+    lifeline_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    log_level: LogLevel = "info",
+) -> None:
+    """Serve one application from this machine, with a PostgreSQL of its own (the server behind `skerry dev`)."""
+    configure_logging(log_level)
+    with _fatal():
+        _check_loopback(host)
+        command = context.args
+        if bool(app) == bool(command):
+            raise InvalidRequest("give either --app module:attribute or -- COMMAND", code="usage")
+        arguments = ["--app", app] if app else ["--", *command]
+        slug = _slug(workflow or workdir.resolve().name)
+        source = LocalSource(slug, arguments, workdir.resolve(), isolation, capacity, watch)
+        listening = bind(host, port)
+        url = f"http://{host}:{listening.getsockname()[1]}"
+        with EmbeddedPostgres(data) as database_url:
+            asyncio.run(_migrate(database_url))
+            settings = _settings(dev=True, require_keys=False)
+            serve(
+                create_app(settings, database_url, lambda engine: LocalExecutor(engine, source, url)),
+                listening,
+                lifeline_fd,
+            )
+
+
+def _check_loopback(host: str) -> None:
+    """Refuse to serve other machines without keys."""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        raise InvalidRequest(
+            f"refusing to listen on {host} without API keys: anybody who can reach it could run code here."
+            " Use 127.0.0.1, or `skerry-api serve`, which asks for keys",
+            code="insecure_bind",
+        )
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63] or "workflow"
+
+
+if __name__ == "__main__":
+    main()

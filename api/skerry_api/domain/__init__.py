@@ -1,0 +1,1 @@
+"""Pure values and decisions: no I/O, no framework, no clock of their own."""

@@ -1,0 +1,1 @@
+"""What makes runs move: submit, dispatch, sessions with runners, completion, cancel, sweep, retention, waiters."""

@@ -1,0 +1,218 @@
+"""Which runner takes which attempt.
+
+A ready run goes straight to an idle runner of this process, in the statement that records it. Otherwise it is queued, and
+whichever process has a free slot of its pool claims it. Claims are made when a slot frees, when work is queued, when another
+process says so, and once a second in any case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from skerry_api.domain.errors import Unavailable
+from skerry_api.engine.peers import Peers
+from skerry_api.engine.registries import Registry
+from skerry_api.engine.settings import EngineSettings
+from skerry_api.storage.assignments import Assignment
+from skerry_api.storage.writers import Writer
+
+log = structlog.get_logger(__name__)
+
+CLAIM_SIZE = 256
+
+
+class Slot(Protocol):
+    """A connected runner, as far as dispatch is concerned."""
+
+    runner_id: str
+    pool: str
+    workflow_id: str
+    reserved: int
+
+    @property
+    def free(self) -> int:
+        """How many more attempts it may be given now."""
+        ...
+
+    def assign(self, assignment: Assignment) -> None:
+        """Give it an attempt for which a slot was reserved."""
+        ...
+
+
+@dataclass(slots=True)
+class Pool:
+    """The runners of one version that are connected to this process."""
+
+    name: str
+    workflow_id: str
+    # In order of use, so that work goes round; only runners with a free slot are in it.
+    idle: dict[str, Slot] = field(default_factory=dict)
+    slots: dict[str, Slot] = field(default_factory=dict)
+    # Whether there may be queued work: then nothing may overtake it.
+    queued: bool = True
+    claiming: bool = False
+
+
+class Dispatcher:
+    """Brings queued attempts and free runners together."""
+
+    def __init__(self, settings: EngineSettings, writer: Writer, registry: Registry, peers: Peers) -> None:
+        """Claim through `writer`."""
+        self._settings = settings
+        self._writer = writer
+        self._registry = registry
+        self._peers = peers
+        self._pools: dict[str, Pool] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def join(self, slot: Slot) -> None:
+        """A runner is connected and can be given work."""
+        pool = self._pools.setdefault(slot.pool, Pool(slot.pool, slot.workflow_id))
+        pool.slots[slot.runner_id] = slot
+        pool.queued = True
+        self.freed(slot)
+
+    def leave(self, slot: Slot) -> None:
+        """A runner is gone or takes no more work."""
+        pool = self._pools.get(slot.pool)
+        if pool is None or pool.slots.get(slot.runner_id) is not slot:
+            return
+        del pool.slots[slot.runner_id]
+        pool.idle.pop(slot.runner_id, None)
+        if not pool.slots:
+            del self._pools[slot.pool]
+
+    def reserve(self, pool_name: str, workflow_id: str) -> Slot | None:
+        """A free slot for a run that is being stored now; None when it must queue."""
+        pool = self._pools.get(pool_name)
+        if pool is None or pool.queued or not pool.idle:
+            return None
+        if self._registry.concurrency_limit(workflow_id) is not None:
+            return None
+        slot = next(iter(pool.idle.values()))
+        self._take(pool, slot)
+        return slot
+
+    def _take(self, pool: Pool, slot: Slot) -> None:
+        slot.reserved += 1
+        pool.idle.pop(slot.runner_id, None)
+        if slot.free > 0:
+            pool.idle[slot.runner_id] = slot
+
+    def give_back(self, slot: Slot) -> None:
+        """A reserved slot was not needed."""
+        slot.reserved -= 1
+        self.freed(slot)
+
+    def freed(self, slot: Slot) -> None:
+        """A runner may have a free slot again."""
+        pool = self._pools.get(slot.pool)
+        if pool is None or slot.free <= 0 or pool.slots.get(slot.runner_id) is not slot:
+            return
+        pool.idle[slot.runner_id] = slot
+        self._claim_soon(pool)
+
+    def limit_freed(self, pool_name: str, workflow_id: str) -> None:
+        """An attempt of a workflow ended or waits: if the workflow has a limit, queued work may go on."""
+        if self._registry.concurrency_limit(workflow_id) is not None:
+            self.wake(pool_name)
+            self._peers.tell(pool=pool_name)
+
+    def queued(self, pool_name: str, delay_seconds: float) -> None:
+        """An attempt was queued here; it is ready after `delay_seconds`."""
+        if delay_seconds > 0:
+            if delay_seconds < 600:  # Later ones are found by the poll: a timer each would only take memory.
+                asyncio.get_running_loop().call_later(delay_seconds, self.queued, pool_name, 0.0)
+            return
+        self.wake(pool_name)
+        self._peers.tell(pool=pool_name)
+
+    def wake(self, pool_name: str) -> None:
+        """A pool may have ready work."""
+        pool = self._pools.get(pool_name)
+        if pool is not None:
+            pool.queued = True
+            self._claim_soon(pool)
+
+    def hungry_pools(self) -> list[str]:
+        """Pools whose runners have free slots: those whose queue is worth a look."""
+        return [name for name, pool in self._pools.items() if pool.idle]
+
+    def describe_pools(self) -> list[dict[str, Any]]:
+        """The pools with runners on this process, for people."""
+        return [
+            {
+                "id": pool.name,
+                "workflowVersionId": pool.name,
+                "workflowId": pool.workflow_id,
+                "runners": len(pool.slots),
+                "freeSlots": sum(max(0, slot.free) for slot in pool.slots.values()),
+            }
+            for pool in self._pools.values()
+        ]
+
+    def _claim_soon(self, pool: Pool) -> None:
+        if pool.queued and pool.idle and not pool.claiming:
+            pool.claiming = True
+            task = asyncio.create_task(self._claim(pool), name=f"claim {pool.name}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _claim(self, pool: Pool) -> None:
+        try:
+            while pool.queued and pool.idle:
+                reserved = self._reserve_all(pool)
+                pool.queued = False
+                try:
+                    claimed = await self._writer.claim(
+                        pool.name,
+                        pool.workflow_id,
+                        [slot.runner_id for slot in reserved],
+                        self._registry.concurrency_limit(pool.workflow_id),
+                        start_ms=int(self._settings.start_seconds * 1000),
+                        inline_bytes=self._settings.limits.inline_bytes,
+                    )
+                except BaseException:
+                    pool.queued = True
+                    self._return(reserved)
+                    raise
+                self._give(pool, claimed, reserved)
+                if len(claimed) == len(reserved):
+                    pool.queued = True
+        except Unavailable as error:
+            log.warning("claim_failed", pool=pool.name, error=error.message)
+        finally:
+            pool.claiming = False
+
+    def _reserve_all(self, pool: Pool) -> list[Slot]:
+        reserved: list[Slot] = []
+        while pool.idle and len(reserved) < CLAIM_SIZE:
+            slot = next(iter(pool.idle.values()))
+            self._take(pool, slot)
+            reserved.append(slot)
+        return reserved
+
+    def _give(self, pool: Pool, claimed: Iterable[Assignment], reserved: list[Slot]) -> None:
+        left = list(reserved)
+        for assignment in claimed:
+            slot = next(slot for slot in left if slot.runner_id == assignment.runner_id)
+            left.remove(slot)
+            slot.assign(assignment)
+        self._return(left)
+
+    def _return(self, slots: Iterable[Slot]) -> None:
+        for slot in slots:
+            slot.reserved -= 1
+            pool = self._pools.get(slot.pool)
+            if pool is not None and slot.free > 0 and pool.slots.get(slot.runner_id) is slot:
+                pool.idle[slot.runner_id] = slot
+
+    async def stop(self) -> None:
+        """Let the claims under way finish."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)

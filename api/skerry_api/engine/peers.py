@@ -1,0 +1,135 @@
+"""What control-plane processes on one database tell each other, by NOTIFY.
+
+Notifications are only accelerators: everything they say, a poll finds within a second. They are gathered and sent on a
+connection of their own, outside the hot transactions (a NOTIFY in every commit caps Postgres at about 5,000 commits per
+second), and not at all while this process is alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import psycopg
+import structlog
+
+from skerry_api.domain.errors import SkerryError
+from skerry_api.storage.databases import Database
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "skerry"
+# Postgres refuses payloads of 8,000 bytes; an id has at most 30.
+IDS_PER_MESSAGE = 200
+RECONNECT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What another process tells: pools with new work, runs and attempts that ended, and that workflows changed."""
+
+    pools: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    attempts: tuple[str, ...] = ()
+    registry: bool = False
+    hello: bool = False
+
+
+class Peers:
+    """The other control-plane processes."""
+
+    def __init__(self, database: Database, replica: str, hear: Callable[[News], None]) -> None:
+        """Call `hear` with what others tell."""
+        self._database = database
+        self._replica = replica
+        self._hear = hear
+        self._outgoing: dict[str, dict[str, None]] = {"pools": {}, "runs": {}, "attempts": {}}
+        self._flags: set[str] = set()
+        self._sending: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self.others = 0
+
+    def start(self) -> None:
+        """Begin to listen, and greet, so that the others know they are not alone."""
+        self._listening = asyncio.create_task(self._listen(), name="peers")
+        self._flags.add("hello")
+        self._send_soon()
+
+    def tell(
+        self, *, pool: str | None = None, run: str | None = None, attempt: str | None = None, registry: bool = False
+    ) -> None:
+        """Tell the others, soon; costs nothing when there are none."""
+        if not self.others:
+            return
+        for kind, value in (("pools", pool), ("runs", run), ("attempts", attempt)):
+            if value is not None:
+                self._outgoing[kind][value] = None
+        if registry:
+            self._flags.add("registry")
+        self._send_soon()
+
+    def _send_soon(self) -> None:
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        try:
+            while self._flags or any(self._outgoing.values()):
+                payload: dict[str, Any] = {"from": self._replica, **dict.fromkeys(self._flags, True)}
+                self._flags.clear()
+                for kind, values in self._outgoing.items():
+                    payload[kind] = [values.popitem()[0] for _ in range(min(len(values), IDS_PER_MESSAGE // 3))]
+                await self._notify(orjson.dumps(payload).decode())
+        except (SkerryError, psycopg.Error, OSError) as error:
+            # The others' polls find it.
+            log.warning("notify_failed", error=str(error))
+            self._connection = None
+        finally:
+            self._sending = None
+
+    async def _notify(self, payload: str) -> None:
+        if self._connection is None or self._connection.closed:
+            self._connection = await self._database.connect()
+        await self._connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload), prepare=True)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                connection = await self._database.connect()
+                async with connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    async for notification in connection.notifies():
+                        self._receive(notification.payload)
+            except (SkerryError, psycopg.Error, OSError) as error:
+                log.warning("listen_failed", error=str(error), retry_seconds=RECONNECT_SECONDS)
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _receive(self, payload: str) -> None:
+        message = orjson.loads(payload)
+        if message["from"] == self._replica:
+            return
+        self.others = max(self.others, 1)
+        self._hear(
+            News(
+                tuple(message.get("pools", ())),
+                tuple(message.get("runs", ())),
+                tuple(message.get("attempts", ())),
+                bool(message.get("registry")),
+                bool(message.get("hello")),
+            )
+        )
+
+    async def stop(self) -> None:
+        """Stop listening and close the connections."""
+        for task in (self._listening, self._sending):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        if self._connection is not None:
+            await self._connection.close()

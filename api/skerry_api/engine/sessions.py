@@ -1,0 +1,422 @@
+"""One connected runner: what it holds, what it says, what it is told.
+
+Messages about an attempt carry its token. A message that speaks for an attempt this runner does not hold changes nothing:
+the runner is told to drop it, unless it repeats a completion that was committed already, which is acknowledged again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from skerry_api.domain import ids
+from skerry_api.domain.errors import AttemptSuperseded, InvalidRequest, SkerryError
+from skerry_api.domain.plans import plan_named
+from skerry_api.domain.retries import Retry
+from skerry_api.domain.states import ATTEMPT_TERMINAL, AttemptStatus, Reason
+from skerry_api.engine.completions import Outcome
+from skerry_api.engine.submissions import Parent, Trigger
+from skerry_api.storage import runners, runs
+from skerry_api.storage.assignments import Assignment
+from skerry_api.storage.runs import Finished
+
+if TYPE_CHECKING:
+    from skerry_api.engine.engines import Engine
+
+log = structlog.get_logger(__name__)
+
+Message = Mapping[str, Any]
+Row = Mapping[Any, Any]
+
+
+@dataclass(slots=True)
+class Held:
+    """An attempt this runner works on."""
+
+    assignment: Assignment
+    waiting: bool = False
+    spawned: bool = False
+    completing: bool = False
+    stopped: bool = False
+    started_at: str | None = None
+    children: dict[str, Callable[[Finished], None]] = field(default_factory=dict)
+
+
+class Session:
+    """The conversation with one runner, for as long as its connection lasts."""
+
+    def __init__(self, engine: Engine, runner: Row, hello: Message, send: Callable[[Message], None]) -> None:
+        """`runner` is the row its token belongs to; `send` queues a message to it."""
+        self._engine = engine
+        self.runner_id: str = runner["id"]
+        self.pool: str = runner["pool"]
+        self.version_id: str = runner["version_id"]
+        self.workflow_id: str = runner["workflow_id"]
+        self.capacity = max(1, int(hello.get("capacity", 1)))
+        self.reserved = 0
+        self._send = send
+        self._held: dict[str, Held] = {}
+        self._active = 0
+        self._leaving = False
+        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._handlers: dict[str, Callable[[Message, Held], None]] = {
+            "started": self._on_started,
+            "spawn": self._on_spawn,
+            "cancel_child": self._on_cancel_child,
+            "waiting": self._on_waiting,
+            "logs": self._on_logs,
+        }
+
+    @property
+    def free(self) -> int:
+        """How many more attempts it may be given; those that wait for children do not count."""
+        return 0 if self._leaving or self._closed else self.capacity - self._active - self.reserved
+
+    @property
+    def holds(self) -> bool:
+        """Whether it works on anything."""
+        return bool(self._held)
+
+    @property
+    def held_attempts(self) -> list[str]:
+        """The attempts it works on."""
+        return [attempt for attempt, held in self._held.items() if not held.completing and not held.stopped]
+
+    # Towards the runner
+
+    async def open(self, resuming: list[Message]) -> None:
+        """Greet the runner, and settle with it what it and the record say it holds."""
+        settings = self._engine.settings
+        limits = settings.limits
+        self._send(
+            {
+                "type": "welcome",
+                "runner": self.runner_id,
+                "heartbeat_seconds": settings.heartbeat_seconds,
+                "limits": {
+                    "argument_bytes": limits.argument_bytes,
+                    "result_bytes": limits.result_bytes,
+                    "log_line_bytes": limits.log_line_bytes,
+                    "log_lines_per_second": limits.log_lines_per_second,
+                },
+            }
+        )
+        async with self._engine.database.transaction() as connection:
+            recorded = await runners.fetch_held(connection, self.runner_id, limits.inline_bytes)
+            await runners.renew_leases(connection, [self.runner_id], int(settings.lease_seconds * 1000))
+        known = {entry["attempt"]: entry["token"] for entry in resuming}
+        for assignment in recorded:
+            if known.get(assignment.attempt) == assignment.token:
+                await self._resume(assignment)
+            elif assignment.status == AttemptStatus.STARTING:
+                self.reserved += 1
+                self.assign(assignment)
+            else:
+                self._spawn_task(self._lose(assignment))
+        held = set(self._held)
+        for entry in resuming:
+            if entry["attempt"] not in held:
+                await self._refuse(entry)
+
+    async def _resume(self, assignment: Assignment) -> None:
+        held = Held(assignment, spawned=assignment.spawned > 0)
+        self._held[assignment.attempt] = held
+        self._active += 1
+        self._engine.connections.hold(assignment.attempt, self)
+        async with self._engine.database.transaction() as connection:
+            children = await runs.fetch_children(connection, assignment.run, assignment.number - 1)
+        for child in children:
+            self._follow(held, child)
+        await self._engine.ends.catch_up(children)
+
+    async def _lose(self, assignment: Assignment) -> None:
+        message = "the runner was restarted while it ran this attempt"
+        outcome = Outcome(Reason.RUNNER_LOST, error={"type": "RunnerLost", "message": message})
+        await self._engine.completions.settle(assignment, outcome, spawned=True)
+
+    def assign(self, assignment: Assignment) -> None:
+        """Give the runner an attempt for which a slot was reserved; the record says so already."""
+        self.reserved -= 1
+        if self._closed:
+            return  # It gets it when it connects again; if it does not, its lease runs out.
+        self._active += 1
+        self._held[assignment.attempt] = Held(assignment, spawned=assignment.spawned > 0)
+        self._engine.connections.hold(assignment.attempt, self)
+        plan = plan_named(assignment.plan)
+        timeout = assignment.timeout_ms / 1000
+        self._send(
+            {
+                "type": "assign",
+                "attempt": assignment.attempt,
+                "token": assignment.token,
+                "run": assignment.run,
+                "root": assignment.root,
+                "parent": assignment.parent,
+                "task": assignment.task,
+                "workflow": assignment.workflow,
+                "input": assignment.input,
+                "attempt_number": assignment.number,
+                "deadline": _timestamp(time.time() + timeout),
+                "timeout_seconds": timeout,
+                "traceparent": self._engine.traces.attempt_context(assignment),
+                "metadata": assignment.metadata,
+                "plan": {"name": plan.name, "cpu": plan.cpu, "memory_bytes": plan.memory_bytes},
+            }
+        )
+
+    def register(self) -> None:
+        """Have the runner report the application's tasks."""
+        self._send({"type": "register"})
+
+    def stop_attempt(self, attempt: str, reason: str) -> None:
+        """An attempt was ended from outside: the runner stops it; nothing it says of it counts any more."""
+        held = self._held.get(attempt)
+        if held is None or held.stopped:
+            return
+        held.stopped = True
+        self._engine.progresses.drop(attempt)
+        grace = self._engine.settings.cancel_grace_seconds
+        self._send({"type": "cancel", "attempt": attempt, "reason": reason, "grace_seconds": grace})
+
+    def leave(self) -> None:
+        """Have the runner exit when it is idle."""
+        self._leaving = True
+        self._engine.dispatcher.leave(self)
+        self._send({"type": "exit"})
+
+    def close(self) -> None:
+        """The connection is gone; what the runner holds stays its own until its lease runs out."""
+        if self._closed:
+            return
+        self._closed = True
+        self._engine.dispatcher.leave(self)
+        for attempt, held in self._held.items():
+            self._unfollow(held)
+            self._engine.connections.let_go(attempt, self)
+        self._held.clear()
+
+    # From the runner
+
+    def receive(self, message: Message) -> None:
+        """Act on one message.
+
+        Raises:
+            InvalidRequest: it is malformed; the connection is worth nothing then.
+        """
+        kind = message.get("type")
+        try:
+            if kind == "complete":
+                self._on_complete(message)
+            elif kind == "registered":
+                self._spawn_task(self._on_registered(message))
+            elif kind in self._handlers:
+                held = self._held.get(message["attempt"])
+                if held is None or held.assignment.token != message["token"]:
+                    self._spawn_task(self._refuse(message))
+                elif not held.stopped:
+                    self._handlers[kind](message, held)
+            else:
+                raise InvalidRequest(f"unknown message type {kind!r}")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InvalidRequest(f"malformed {kind!r} message: {type(error).__name__}: {error}") from error
+
+    def _on_started(self, message: Message, held: Held) -> None:
+        held.started_at = message["started_at"]
+        seq = int(message["seq"])
+        self._engine.progresses.put(
+            held.assignment,
+            held.started_at,
+            waiting=held.waiting,
+            written=lambda: self._ack(message["attempt"], seq),
+        )
+
+    def _on_waiting(self, message: Message, held: Held) -> None:
+        waiting = bool(message["waiting"])
+        if waiting == held.waiting:
+            return
+        held.waiting = waiting
+        self._active += -1 if waiting else 1
+        started = held.started_at or _timestamp(time.time())
+        self._engine.progresses.put(held.assignment, started, waiting=waiting)
+        if waiting:
+            self._engine.dispatcher.freed(self)
+
+    def _on_logs(self, message: Message, held: Held) -> None:
+        entries = [
+            {"time": entry["time"], "stream": entry["stream"], "line": str(entry["line"]).replace("\0", "\\0")}
+            for entry in message["entries"]
+        ]
+        self._spawn_task(self._store_logs(held.assignment, int(message["seq"]), entries))
+
+    async def _store_logs(self, assignment: Assignment, seq: int, entries: list[dict[str, Any]]) -> None:
+        await self._engine.store_logs(assignment, seq, entries)
+        self._ack(assignment.attempt, seq)
+
+    def _on_spawn(self, message: Message, held: Held) -> None:
+        held.spawned = True
+        self._spawn_task(self._spawn(message, held))
+
+    async def _spawn(self, message: Message, held: Held) -> None:
+        call = str(message["call"])
+        try:
+            trigger = _child_trigger(message)
+            self._follow(held, trigger.run_id)
+            submission = (await self._engine.submissions.submit([trigger], [Parent(held.assignment, call)]))[0]
+        except SkerryError as error:
+            failure = {"code": error.code, "message": error.message, "status": error.status}
+            self._send({"type": "spawn_failed", "attempt": message["attempt"], "call": call, "error": failure})
+            return
+        self._send({"type": "spawned", "attempt": message["attempt"], "call": call, "run": submission.run_id})
+        if not submission.created:
+            self._follow(held, submission.run_id)
+            await self._engine.ends.catch_up([submission.run_id])
+
+    def _on_cancel_child(self, message: Message, held: Held) -> None:
+        run_id = message["run"]
+        if run_id in held.children:
+            self._spawn_task(self._engine.cancel_runs([run_id], "canceled by its parent"))
+
+    def _follow(self, held: Held, run_id: str | None) -> None:
+        if run_id is None or run_id in held.children:
+            return
+
+        def tell(finished: Finished) -> None:
+            held.children.pop(finished.run, None)
+            self._send(
+                {
+                    "type": "child_finished",
+                    "attempt": held.assignment.attempt,
+                    "run": finished.run,
+                    "status": finished.status.value,
+                    "result": finished.result,
+                    "error": finished.error,
+                }
+            )
+
+        held.children[run_id] = tell
+        self._engine.ends.listen(run_id, tell)
+
+    def _unfollow(self, held: Held) -> None:
+        for run_id, tell in held.children.items():
+            self._engine.ends.ignore(run_id, tell)
+        held.children.clear()
+
+    def _on_complete(self, message: Message) -> None:
+        held = self._held.get(message["attempt"])
+        if held is None or held.assignment.token != message["token"]:
+            self._spawn_task(self._refuse(message))
+            return
+        if held.completing:
+            return  # Sent again before the commit; the acknowledgement is on its way.
+        seq = int(message["seq"])
+        outcome = _outcome(message)
+        held.completing = True
+        self._engine.progresses.drop(held.assignment.attempt)
+        self._unfollow(held)
+        if not held.waiting:
+            self._active -= 1
+            self._engine.dispatcher.freed(self)
+        self._spawn_task(self._complete(held, outcome, seq))
+
+    async def _complete(self, held: Held, outcome: Outcome, seq: int) -> None:
+        attempt = held.assignment.attempt
+        if not held.stopped:
+            applied = await self._engine.completions.settle(held.assignment, outcome, spawned=held.spawned)
+            if not applied:
+                log.info("completion_superseded", attempt=attempt, runner=self.runner_id)
+        # Settled, or ended by somebody else before: either way there is nothing left to say about it.
+        self._ack(attempt, seq)
+        self._held.pop(attempt, None)
+        self._engine.connections.let_go(attempt, self)
+
+    async def _refuse(self, message: Message) -> None:
+        """Answer a message about an attempt that this runner does not hold."""
+        async with self._engine.database.transaction() as connection:
+            row = await runs.fetch_attempt(connection, str(message["attempt"]))
+        repeated = row is not None and row["token"] == message["token"] and row["status"] in ATTEMPT_TERMINAL
+        if repeated and message.get("type") in ("complete", "logs", "started"):
+            self._ack(message["attempt"], int(message["seq"]))
+            return
+        refusal = AttemptSuperseded("the attempt is over or belongs to another runner")
+        self._send(
+            {
+                "type": "cancel",
+                "attempt": message["attempt"],
+                "reason": "superseded",
+                "code": refusal.code,
+                "grace_seconds": 0,
+            }
+        )
+
+    async def _on_registered(self, message: Message) -> None:
+        await self._engine.finish_registration(self.workflow_id, self.version_id, message)
+
+    def _ack(self, attempt: str, seq: int) -> None:
+        self._send({"type": "ack", "attempt": attempt, "seq": seq})
+
+    def _spawn_task(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            # What was not acknowledged is sent again by the runner, so nothing is lost.
+            log.error("session_task_failed", runner=self.runner_id, error=str(error), exc_info=error)
+
+
+def _child_trigger(message: Message) -> Trigger:
+    options = message.get("options") or {}
+    retry = options.get("retry")
+    return Trigger(
+        task=str(message["task"]),
+        input=json.loads(message["input"]),
+        input_json=message["input"],
+        run_id=ids.new_id(ids.RUN),
+        plan=options.get("plan"),
+        timeout_seconds=options.get("timeout_seconds"),
+        retry=None
+        if retry is None
+        else Retry(
+            int(retry.get("max_retries", 3)), int(retry.get("wait_duration_ms", 1000)), float(retry.get("factor", 1.5))
+        ),
+    )
+
+
+def _outcome(message: Message) -> Outcome:
+    outcome = message["outcome"]
+    status = outcome["status"]
+    error = outcome.get("error")
+    started_at = message.get("started_at")
+    if status == "succeeded":
+        reason = None
+    elif status == "canceled":
+        reason = Reason.CANCELED
+    else:
+        reason = Reason(outcome.get("reason") or "error")
+    return Outcome(
+        reason,
+        outcome.get("result"),
+        error,
+        bool((error or {}).get("retryable", True)),
+        message.get("usage") or {},
+        message.get("timings") or {},
+        started_at,
+        started=None if started_at is None else datetime.fromisoformat(started_at).timestamp(),
+    )
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,1 @@
+"""Tables, migrations and query functions per noun: the only place with SQL."""

@@ -1,0 +1,105 @@
+"""Runner processes and control-plane replicas: who may connect, and who still vouches for what."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from skerry_api.storage import statements, tables
+from skerry_api.storage.assignments import Assignment, assignment_from
+from skerry_api.storage.databases import fetch_rows
+
+Row = Mapping[Any, Any]
+
+
+def hash_secret(secret: str) -> str:
+    """How a random secret is stored: its SHA-256 (the secret has 128 bits or more, so no salt is needed)."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+async def insert_runner(connection: AsyncConnection, values: Row) -> None:
+    """Admit a runner that is about to be started."""
+    await connection.execute(insert(tables.runners).values(**values))
+
+
+async def fetch_runner(connection: AsyncConnection, token: str) -> Row | None:
+    """The runner this token belongs to, with its `version_status`; None when unknown or gone."""
+    found = await connection.execute(
+        select(tables.runners, tables.versions.c.status.label("version_status"))
+        .join(tables.versions, tables.versions.c.id == tables.runners.c.version_id)
+        .where(tables.runners.c.token_hash == hash_secret(token), tables.runners.c.gone_at.is_(None))
+    )
+    return found.mappings().first()
+
+
+async def mark_runner_gone(connection: AsyncConnection, runner_id: str) -> None:
+    """A runner's process has ended: what it held is lost, and its token is worth nothing."""
+    await connection.execute(
+        update(tables.runners).where(tables.runners.c.id == runner_id).values(gone_at=func.now(), lease_until=None)
+    )
+
+
+async def fetch_held(connection: AsyncConnection, runner_id: str, inline_bytes: int) -> list[Assignment]:
+    """The live attempts of a runner."""
+    parameters = {"runner_id": runner_id, "inline_bytes": inline_bytes}
+    return [assignment_from(row) for row in await fetch_rows(connection, statements.HELD, parameters)]
+
+
+async def fetch_due(
+    connection: AsyncConnection, *, expire: bool, lease_ms: int, inline_bytes: int = 0
+) -> list[tuple[Assignment, str]]:
+    """Live attempts that must be ended, each with `deadline` (its own moment passed) or `lease` (nobody vouches).
+
+    Without `expire`, only those whose runner's process is known to be gone.
+    """
+    parameters = {"expire": expire, "lease_ms": lease_ms, "inline_bytes": inline_bytes}
+    rows = await fetch_rows(connection, statements.DUE, parameters)
+    return [(assignment_from(row), row[-1]) for row in rows]
+
+
+async def renew_leases(connection: AsyncConnection, runner_ids: Sequence[str], lease_ms: int) -> None:
+    """Vouch for connected runners."""
+    await connection.exec_driver_sql(statements.RENEW_LEASES, (lease_ms, list(runner_ids)))
+
+
+async def fetch_ready_pools(connection: AsyncConnection, pools: Sequence[str]) -> list[str]:
+    """Those of `pools` that have work whose moment has come."""
+    return [row[0] for row in await fetch_rows(connection, statements.READY_POOLS, (list(pools),))]
+
+
+async def fetch_ended_elsewhere(connection: AsyncConnection, attempts: Sequence[str]) -> dict[str, str | None]:
+    """Those of `attempts` that are over, with their reasons."""
+    return {row[0]: row[1] for row in await fetch_rows(connection, statements.ENDED_ELSEWHERE, (list(attempts),))}
+
+
+async def beat_replica(connection: AsyncConnection, replica_id: str, alone_after_seconds: float) -> int:
+    """Say that this replica lives; answers how many others do."""
+    statement = upsert(tables.replicas).values(id=replica_id, seen_at=func.now())
+    await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"seen_at": func.now()}))
+    alive = func.now() - text(f"interval '{alone_after_seconds} seconds'")
+    found = await connection.execute(
+        select(func.count()).where(tables.replicas.c.id != replica_id, tables.replicas.c.seen_at > alive)
+    )
+    return int(found.scalar_one())
+
+
+async def remove_replica(connection: AsyncConnection, replica_id: str) -> None:
+    """A replica leaves in good order."""
+    await connection.execute(delete(tables.replicas).where(tables.replicas.c.id == replica_id))
+
+
+async def adopt_queued(connection: AsyncConnection, workflow_id: str, pool: str, kept: Sequence[str]) -> None:
+    """Move queued work of a workflow to `pool`, except that of the pools `kept`."""
+    await connection.exec_driver_sql(
+        statements.ADOPT_QUEUED, {"pool": pool, "workflow_id": workflow_id, "kept": list(kept)}
+    )
+
+
+async def count_open(connection: AsyncConnection, pool: str) -> int:
+    """How many attempts of a pool are not over."""
+    return int((await fetch_rows(connection, statements.OPEN_IN_POOL, (pool,)))[0][0])
