@@ -17,6 +17,7 @@ from skerry_api.engine.dispatchers import Dispatcher
 from skerry_api.engine.ends import Ends
 from skerry_api.engine.peers import Peers
 from skerry_api.engine.telemetry import Telemetry
+from skerry_api.engine.traces import Traces
 from skerry_api.storage.assignments import Assignment
 from skerry_api.storage.runs import Finished
 from skerry_api.storage.writers import Canceled, Writer
@@ -46,13 +47,22 @@ class Outcome:
 class Completions:
     """Settles attempts and cancels runs."""
 
-    def __init__(self, writer: Writer, dispatcher: Dispatcher, ends: Ends, peers: Peers, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        dispatcher: Dispatcher,
+        ends: Ends,
+        peers: Peers,
+        telemetry: Telemetry,
+        traces: Traces,
+    ) -> None:
         """Write through `writer`, then tell the others."""
         self._writer = writer
         self._dispatcher = dispatcher
         self._ends = ends
         self._peers = peers
         self._telemetry = telemetry
+        self._traces = traces
         # Called with attempts that were ended from outside, so that a runner connected here stops them.
         self.stop_attempts: Callable[[Sequence[str], str], None] = lambda attempts, reason: None
 
@@ -68,6 +78,7 @@ class Completions:
         if not settled.applied:
             return False
         self._telemetry.attempt_ended(assignment, outcome.reason, outcome.started, outcome.finished_at)
+        self._traces.attempt_ended(assignment, outcome, settlement)
         self._after(assignment, outcome, settlement)
         self._after_cancel(settled.canceled, "canceled")
         return True

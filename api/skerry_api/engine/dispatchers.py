@@ -33,6 +33,8 @@ class Slot(Protocol):
     pool: str
     workflow_id: str
     reserved: int
+    # Whether a write that may have given it an attempt had no answer: then the record must be asked.
+    uncertain: bool
 
     @property
     def free(self) -> int:
@@ -179,6 +181,8 @@ class Dispatcher:
                     )
                 except BaseException:
                     pool.queued = True
+                    for slot in reserved:
+                        slot.uncertain = True
                     self._return(reserved)
                     raise
                 self._give(pool, claimed, reserved)

@@ -55,9 +55,9 @@ class Engine:
         self.registry = Registry(database, self.peers, settings.limits, dev=settings.dev)
         self.ends = Ends(self._fetch_finished)
         self.dispatcher = Dispatcher(settings, self.writer, self.registry, self.peers)
-        self.completions = Completions(self.writer, self.dispatcher, self.ends, self.peers, self.telemetry)
+        self.completions = Completions(self.writer, self.dispatcher, self.ends, self.peers, self.telemetry, self.traces)
         self.submissions = Submissions(
-            settings, database, self.writer, self.registry, self.dispatcher, self.peers, self.telemetry
+            settings, database, self.writer, self.registry, self.dispatcher, self.peers, self.telemetry, self.traces
         )
         self.progresses = Progresses(self.writer, settings.timeout_grace_seconds, self.dispatcher.limit_freed)
         self.connections = Connections()
@@ -89,6 +89,7 @@ class Engine:
         await self.writer.close()
         await self.details.close()
         await self.peers.stop()
+        await asyncio.to_thread(self.traces.close)
         try:
             async with self.database.transaction() as connection:
                 await runners.remove_replica(connection, self.settings.replica)

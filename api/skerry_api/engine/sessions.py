@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,7 @@ class Session:
         self._send = send
         self._held: dict[str, Held] = {}
         self._active = 0
+        self.uncertain = False
         self._leaving = False
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,6 +114,13 @@ class Session:
             recorded = await runners.fetch_held(connection, self.runner_id, limits.inline_bytes)
             await runners.renew_leases(connection, [self.runner_id], int(settings.lease_seconds * 1000))
         known = {entry["attempt"]: entry["token"] for entry in resuming}
+        await self._take_up(recorded, known)
+        for entry in resuming:
+            if entry["attempt"] not in self._held:
+                await self._refuse(entry)
+
+    async def _take_up(self, recorded: Sequence[Assignment], known: Mapping[str, str]) -> None:
+        """Bring together what the record says the runner holds and what it says itself (`known`: tokens by attempt)."""
         for assignment in recorded:
             if known.get(assignment.attempt) == assignment.token:
                 await self._resume(assignment)
@@ -121,10 +129,15 @@ class Session:
                 self.assign(assignment)
             else:
                 self._spawn_task(self._lose(assignment))
+
+    async def reconcile(self) -> None:
+        """Give the runner what was recorded as its own by a write whose answer was lost."""
         held = set(self._held)
-        for entry in resuming:
-            if entry["attempt"] not in held:
-                await self._refuse(entry)
+        async with self._engine.database.transaction() as connection:
+            recorded = await runners.fetch_held(connection, self.runner_id, self._engine.settings.limits.inline_bytes)
+        self.uncertain = False
+        missing = [entry for entry in recorded if entry.attempt not in held | self._held.keys()]
+        await self._take_up([entry for entry in missing if entry.status == AttemptStatus.STARTING], {})
 
     async def _resume(self, assignment: Assignment) -> None:
         held = Held(assignment, spawned=assignment.spawned > 0)

@@ -19,6 +19,7 @@ from skerry_api.engine.peers import Peers
 from skerry_api.engine.registries import Registry
 from skerry_api.engine.settings import EngineSettings
 from skerry_api.engine.telemetry import Telemetry
+from skerry_api.engine.traces import Traces
 from skerry_api.storage import runs
 from skerry_api.storage.assignments import Assignment
 from skerry_api.storage.databases import Database
@@ -78,6 +79,7 @@ class Submissions:
         dispatcher: Dispatcher,
         peers: Peers,
         telemetry: Telemetry,
+        traces: Traces,
     ) -> None:
         """Check against `registry`, store through `writer`, hand to `dispatcher`."""
         self._settings = settings
@@ -87,6 +89,7 @@ class Submissions:
         self._dispatcher = dispatcher
         self._peers = peers
         self._telemetry = telemetry
+        self._traces = traces
 
     async def submit(self, triggers: Sequence[Trigger], parents: Sequence[Parent] = ()) -> list[Submission]:
         """Store runs, all or none; `parents`, if given, has one for each trigger.
@@ -108,6 +111,7 @@ class Submissions:
         except BaseException:
             for slot in slots:
                 if slot is not None:
+                    slot.uncertain = True
                     self._dispatcher.give_back(slot)
             raise
         submissions = []
@@ -178,7 +182,7 @@ class Submissions:
             "retry_factor": retry.factor,
             "tags": list(trigger.tags),
             "metadata": dict(trigger.metadata),
-            "traceparent": trigger.traceparent or self._telemetry.traceparent(run_id),
+            "traceparent": trigger.traceparent or self._traces.root_context(run_id),
             "ready_at": trigger.ready_at,
             "created_at": datetime.now(UTC),
             "input": trigger.input_json,
@@ -219,7 +223,7 @@ class Submissions:
             "call_key": parent.call,
             "depth": assignment.depth + 1,
             "priority": assignment.priority,
-            "traceparent": assignment.traceparent,
+            "traceparent": self._traces.attempt_context(assignment),
         }
 
     async def _existing(self, row: Row, parent: Parent | None) -> Row:
@@ -301,6 +305,7 @@ def _assignment(row: Row, inline_bytes: int) -> Assignment:
         depth=row["depth"],
         traceparent=row["traceparent"],
         metadata=row["metadata"],
+        created_at=created,
         queued_at=created,
         ready_at=created,
         started_at=None,

@@ -79,6 +79,9 @@ class Sweeper:
             log.warning("was_away", seconds=round(now - self._last_poll, 1))
         self._last_poll = now
         await self._end_due(now)
+        for session in engine.connections:
+            if session.uncertain:
+                await session.reconcile()
         await self._find_work()
         if engine.ends.awaited:
             await engine.ends.catch_up()

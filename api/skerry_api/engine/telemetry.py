@@ -1,8 +1,6 @@
-"""Prometheus metrics of the engine, and the trace context that runs carry."""
+"""Prometheus metrics of the engine."""
 
 from __future__ import annotations
-
-import hashlib
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.registry import Collector
@@ -74,11 +72,6 @@ class Telemetry:
     def run_finished(self, workflow: str, task: str, status: str) -> None:
         """A run reached its end here."""
         self._finished.labels(workflow, task, status).inc()
-
-    def traceparent(self, run_id: str) -> str:
-        """The W3C trace context of a new root run, derived from its id so that any process can tell it again."""
-        digest = hashlib.sha256(run_id.encode()).hexdigest()
-        return f"00-{digest[:32]}-{digest[32:48]}-01"
 
     async def refresh(self) -> None:
         """Read the gauges that only Postgres knows."""

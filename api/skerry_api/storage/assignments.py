@@ -38,6 +38,7 @@ class Assignment:
     depth: int
     traceparent: str | None
     metadata: Mapping[str, Any]
+    created_at: float
     queued_at: float
     ready_at: float
     started_at: float | None
@@ -53,4 +54,4 @@ class Assignment:
 
 def assignment_from(row: Sequence[Any]) -> Assignment:
     """An assignment from a row of `statements.CLAIM`, `HELD` or `DUE`."""
-    return Assignment(*row[:29])
+    return Assignment(*row[:30])

@@ -129,7 +129,7 @@ _ASSIGNMENT = """
 SELECT a.id, a.token, a.number, a.runner_id, a.spawned, a.pool, r.id, r.root_run_id, r.parent_run_id, r.workflow_id,
     r.version_id, r.workflow, r.task, r.plan, r.priority, r.timeout_ms, r.max_retries, r.retry_wait_ms, r.retry_factor,
     r.user_failures, r.infrastructure_failures, r.depth, r.traceparent, r.metadata,
-    extract(epoch FROM a.queued_at)::float8, extract(epoch FROM a.ready_at)::float8,
+    extract(epoch FROM r.created_at)::float8, extract(epoch FROM a.queued_at)::float8, extract(epoch FROM a.ready_at)::float8,
     extract(epoch FROM a.started_at)::float8, a.status,
     CASE WHEN octet_length(i.data) <= %(inline_bytes)s THEN i.data END
 """

@@ -1,0 +1,162 @@
+"""Log lines, read by cursor or by time, and the daily partitions they are kept in; the writer appends them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, and_, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from skerry_api.storage import tables
+
+Row = Mapping[Any, Any]
+
+_columns = tables.logs.c
+_PREFIX = "logs_"
+_FORMAT = f"{_PREFIX}%Y%m%d"
+# One key for all of Skerry, so that two processes do not make or drop the same partition at once.
+_PARTITION_LOCK = 0x736B6C6F6773
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which lines to read; None does not restrict.
+
+    Attributes:
+        run_ids: lines of these runs.
+        root_run_id: lines of this whole tree.
+        below_run_id: lines of this run and its descendants.
+        workflows: by slug.
+        tasks: `workflow/task` or bare names.
+        streams: `stdout`, `stderr`.
+        texts: lines that contain one of these, whatever the case.
+        since: no line is older than this day; it spares Postgres the partitions before it.
+    """
+
+    run_ids: Sequence[str] | None = None
+    root_run_id: str | None = None
+    below_run_id: str | None = None
+    workflows: Sequence[str] | None = None
+    tasks: Sequence[str] | None = None
+    streams: Sequence[str] | None = None
+    texts: Sequence[str] | None = None
+    since: date | None = None
+
+
+async def fetch_lines(connection: AsyncConnection, wanted: LogFilter, after: int, limit: int) -> list[Row]:
+    """Lines in the order in which they were stored; `after` is the id of the last one known."""
+    statement = _filtered(wanted).where(_columns.id > after).order_by(_columns.id).limit(limit)
+    return list((await connection.execute(statement)).mappings())
+
+
+async def search_lines(
+    connection: AsyncConnection, wanted: LogFilter, start: datetime, end: datetime, limit: int, *, newest_first: bool
+) -> list[Row]:
+    """Lines of a stretch of time: from `start` (exclusive when oldest first) to `end` (exclusive when newest first).
+
+    There may be more than `limit`: lines of the same moment stay together, so that the next page can begin at a moment.
+    """
+    if newest_first:
+        bounds = and_(_columns.time >= start, _columns.time < end)
+        order = (_columns.time.desc(),)
+    else:
+        bounds = and_(_columns.time > start, _columns.time <= end)
+        order = (_columns.time.asc(),)
+    statement = _filtered(wanted).where(bounds).order_by(*order).fetch(limit, with_ties=True)
+    rows = list((await connection.execute(statement)).mappings())
+    # The order among equals is not the statement's, since it would then not keep them together.
+    return sorted(rows, key=lambda row: (row["time"], row["id"]), reverse=newest_first)
+
+
+def _filtered(wanted: LogFilter) -> Select[Any]:
+    statement = select(tables.logs)
+    conditions = [
+        (wanted.run_ids, lambda: _columns.run_id.in_(wanted.run_ids or ())),
+        (wanted.root_run_id, lambda: _columns.root_run_id == wanted.root_run_id),
+        (wanted.below_run_id, lambda: _columns.run_id.in_(_descendants(wanted.below_run_id or ""))),
+        (wanted.workflows, lambda: _columns.workflow.in_(wanted.workflows or ())),
+        (wanted.tasks, lambda: _named(wanted.tasks or ())),
+        (wanted.streams, lambda: _columns.stream.in_(wanted.streams or ())),
+        (
+            wanted.texts,
+            lambda: or_(*(_columns.message.icontains(part, autoescape=True) for part in wanted.texts or ())),
+        ),
+        (wanted.since, lambda: _columns.day >= wanted.since),
+    ]
+    for given, condition in conditions:
+        if given is not None:
+            statement = statement.where(condition())
+    return statement
+
+
+def _named(names: Sequence[str]) -> Any:
+    return or_(_columns.task.in_(names), (_columns.workflow + "/" + _columns.task).in_(names))
+
+
+def _descendants(run_id: str) -> Any:
+    below = select(tables.runs.c.id).where(tables.runs.c.id == run_id).cte("below", recursive=True)
+    children = select(tables.runs.c.id).join(below, tables.runs.c.parent_run_id == below.c.id)
+    return select(below.union_all(children).c.id)
+
+
+async def fetch_last_id(connection: AsyncConnection, wanted: LogFilter) -> int:
+    """The id of the newest line, or 0: where a follower begins that wants only what is new."""
+    statement = _filtered(wanted).with_only_columns(_columns.id).order_by(_columns.id.desc()).limit(1)
+    return (await connection.execute(statement)).scalar_one_or_none() or 0
+
+
+async def ensure_log_partitions(connection: AsyncConnection, days: int) -> None:
+    """Make the partitions of today and the `days` after it, where they are missing.
+
+    Lines of such a day that already went to the default partition are moved. Call it within a transaction.
+    """
+    await _lock(connection)
+    today, existing = await _today(connection), await _partitions(connection)
+    for day in (today + timedelta(days=ahead) for ahead in range(days + 1)):
+        if day not in existing:
+            await _create(connection, day)
+
+
+async def drop_log_partitions(connection: AsyncConnection, keep_days: int) -> int:
+    """Drop the partitions of days that ended `keep_days` or more before today; answers how many. Needs a transaction."""
+    await _lock(connection)
+    first = await _today(connection) - timedelta(days=keep_days)
+    expired = [day for day in await _partitions(connection) if day < first]
+    for day in expired:
+        await connection.execute(text(f"DROP TABLE {day:{_FORMAT}}"))
+    await connection.execute(text("DELETE FROM logs_default WHERE day < :first"), {"first": first})
+    return len(expired)
+
+
+async def _lock(connection: AsyncConnection) -> None:
+    await connection.execute(text(f"SELECT pg_advisory_xact_lock({_PARTITION_LOCK})"))
+
+
+async def _today(connection: AsyncConnection) -> date:
+    today: date = (await connection.execute(text("SELECT (now() AT TIME ZONE 'utc')::date"))).scalar_one()
+    return today
+
+
+async def _partitions(connection: AsyncConnection) -> set[date]:
+    found = await connection.execute(
+        text(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'logs'::regclass"
+        )
+    )
+    names = [str(row[0]) for row in found]
+    return {datetime.strptime(name, _FORMAT).date() for name in names if name.removeprefix(_PREFIX).isdigit()}
+
+
+async def _create(connection: AsyncConnection, day: date) -> None:
+    name, bounds = f"{day:{_FORMAT}}", f"FROM ('{day}') TO ('{day + timedelta(days=1)}')"
+    await connection.execute(text(f"CREATE TABLE {name} (LIKE logs INCLUDING DEFAULTS)"))
+    # Attaching checks that the default partition holds nothing that belongs here.
+    moved = (
+        f"WITH gone AS (DELETE FROM logs_default WHERE day = '{day}' RETURNING *) INSERT INTO {name} SELECT * FROM gone"  # noqa: S608
+    )
+    await connection.execute(text("LOCK TABLE logs_default IN SHARE ROW EXCLUSIVE MODE"))
+    await connection.execute(text(moved))
+    await connection.execute(text(f"ALTER TABLE logs ATTACH PARTITION {name} FOR VALUES {bounds}"))
