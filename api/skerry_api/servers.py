@@ -5,9 +5,12 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 import uvicorn
@@ -15,7 +18,6 @@ from fastapi import FastAPI
 
 from skerry_api.domain.errors import Conflict
 
-HEARTBEAT_SECONDS = 10.0
 # A result or argument of the largest allowed size, escaped as JSON text, fits.
 WEBSOCKET_BYTES = 32 * 1024 * 1024
 SHUTDOWN_SECONDS = 10
@@ -62,8 +64,31 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def serve(app: FastAPI, listening: socket.socket, lifeline: int | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, or until the pipe `lifeline` is closed at its other end."""
+class _Server(uvicorn.Server):
+    """A server whose runners leave before its sockets close, so that they can still hand in their last results."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave on SIGINT and SIGTERM, without raising them again afterwards: what surrounds the server ends too."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        executor = self.config.app.state.executor  # type: ignore[union-attr]  # it is the FastAPI application
+        if executor is not None:
+            await executor.stop()
+        await super().shutdown(sockets)
+
+
+def serve(app: FastAPI, listening: socket.socket, heartbeat_seconds: float, lifeline: int | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, or until the pipe `lifeline` is closed at its other end.
+
+    A runner that does not answer a ping within two heartbeats is disconnected.
+    """
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -73,14 +98,14 @@ def serve(app: FastAPI, listening: socket.socket, lifeline: int | None = None) -
         log_config=None,
         log_level="warning",
         lifespan="on",
-        ws_ping_interval=HEARTBEAT_SECONDS,
-        ws_ping_timeout=2 * HEARTBEAT_SECONDS,
+        ws_ping_interval=heartbeat_seconds,
+        ws_ping_timeout=heartbeat_seconds,
         ws_max_size=WEBSOCKET_BYTES,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     if lifeline is not None:
         threading.Thread(target=_watch_lifeline, args=(lifeline, server), daemon=True).start()
     # Start-up leaves some 100,000 objects that live as long as the process: collecting them again and again costs

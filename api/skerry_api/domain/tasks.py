@@ -131,8 +131,8 @@ def _define_task(entry: Mapping[str, Any], limits: Limits) -> Task:
     if not isinstance(name, str) or not NAME.match(name):
         raise InvalidRequest(f"task name {name!r} must be 1–128 letters, digits, '_', '-' or '.'")
     options = entry.get("options") or {}
-    timeout = options.get("timeout_seconds")
     try:
+        timeout = options.get("timeout_seconds")
         seconds = limits.timeout_seconds_default if timeout is None else check_timeout(float(timeout), limits)
         retry = _define_retry(options.get("retry"))
         plan = plan_named(options.get("plan") or DEFAULT_PLAN).name
@@ -180,7 +180,8 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
 def check_arguments(task: Task, arguments: Any) -> None:
     """Refuse arguments that `task`'s function cannot take, naming the parameter.
 
-    Only what registration states is checked: names, number, and the JSON type of parameters annotated with a builtin.
+    Only what registration states is checked: names, number, and the JSON type of parameters annotated with a builtin; and only
+    where a schema came with it, because without one a list of parameters does not tell `*args` from an argument.
 
     Raises:
         InvalidRequest: code `invalid_arguments`.
@@ -188,7 +189,7 @@ def check_arguments(task: Task, arguments: Any) -> None:
     if not isinstance(arguments, list | dict):
         kind = type(arguments).__name__
         raise _bad_arguments(task, f"input must be a list (by position) or an object (by name), not {kind}")
-    if task.parameters is None:
+    if task.parameters is None or task.input_schema is None:
         return
     names = [parameter.name for parameter in task.parameters]
     if isinstance(arguments, list):

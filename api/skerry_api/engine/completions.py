@@ -19,8 +19,9 @@ from skerry_api.engine.peers import Peers
 from skerry_api.engine.telemetry import Telemetry
 from skerry_api.engine.traces import Traces
 from skerry_api.storage.assignments import Assignment
+from skerry_api.storage.cascades import Canceled
 from skerry_api.storage.runs import Finished
-from skerry_api.storage.writers import Canceled, Writer
+from skerry_api.storage.writers import Writer
 
 log = structlog.get_logger(__name__)
 
@@ -140,6 +141,7 @@ def _settlement_row(
 ) -> dict[str, Any]:
     return {
         "attempt": assignment.attempt,
+        "run": assignment.run,
         "token": assignment.token,
         "attempt_status": settlement.attempt.value,
         "run_status": settlement.run.value,

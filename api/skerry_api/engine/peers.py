@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import psycopg
 import structlog
 
-from skerry_api.domain.errors import SkerryError
+from skerry_api.domain.errors import Unavailable
 from skerry_api.storage.databases import Database
+from skerry_api.storage.notifications import Notifications
 
 log = structlog.get_logger(__name__)
 
@@ -44,14 +44,13 @@ class Peers:
 
     def __init__(self, database: Database, replica: str, hear: Callable[[News], None]) -> None:
         """Call `hear` with what others tell."""
-        self._database = database
+        self._notifications = Notifications(database, CHANNEL)
         self._replica = replica
         self._hear = hear
         self._outgoing: dict[str, dict[str, None]] = {"pools": {}, "runs": {}, "attempts": {}}
         self._flags: set[str] = set()
         self._sending: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
-        self._connection: psycopg.AsyncConnection[Any] | None = None
         self.others = 0
 
     def start(self) -> None:
@@ -84,29 +83,20 @@ class Peers:
                 self._flags.clear()
                 for kind, values in self._outgoing.items():
                     payload[kind] = [values.popitem()[0] for _ in range(min(len(values), IDS_PER_MESSAGE // 3))]
-                await self._notify(orjson.dumps(payload).decode())
-        except (SkerryError, psycopg.Error, OSError) as error:
+                await self._notifications.send(orjson.dumps(payload).decode())
+        except Unavailable as away:
             # The others' polls find it.
-            log.warning("notify_failed", error=str(error))
-            self._connection = None
+            log.warning("notify_failed", error=away.message)
         finally:
             self._sending = None
-
-    async def _notify(self, payload: str) -> None:
-        if self._connection is None or self._connection.closed:
-            self._connection = await self._database.connect()
-        await self._connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload), prepare=True)
 
     async def _listen(self) -> None:
         while True:
             try:
-                connection = await self._database.connect()
-                async with connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
-                    async for notification in connection.notifies():
-                        self._receive(notification.payload)
-            except (SkerryError, psycopg.Error, OSError) as error:
-                log.warning("listen_failed", error=str(error), retry_seconds=RECONNECT_SECONDS)
+                async for payload in self._notifications.receive():
+                    self._receive(payload)
+            except Unavailable as away:
+                log.warning("listen_failed", error=away.message, retry_seconds=RECONNECT_SECONDS)
             await asyncio.sleep(RECONNECT_SECONDS)
 
     def _receive(self, payload: str) -> None:
@@ -131,5 +121,4 @@ class Peers:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-        if self._connection is not None:
-            await self._connection.close()
+        await self._notifications.close()

@@ -20,7 +20,6 @@ class EngineSettings:
         start_seconds: from assignment to the first line of user code.
         timeout_grace_seconds: after an attempt's timeout, before the control plane ends it itself.
         cancel_grace_seconds: between SIGTERM and SIGKILL when a run is canceled.
-        heartbeat_seconds: WebSocket pings.
     """
 
     replica: str
@@ -32,6 +31,10 @@ class EngineSettings:
     start_seconds: float = 60.0
     timeout_grace_seconds: float = 20.0
     cancel_grace_seconds: float = 5.0
-    heartbeat_seconds: float = 10.0
     retention_interval_seconds: float = 600.0
     log_retention_days: int = 30
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        """WebSocket pings: two that stay unanswered end the connection well before the lease."""
+        return self.lease_seconds / 3

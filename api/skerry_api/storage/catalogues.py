@@ -101,6 +101,19 @@ async def fetch_task_page(
     return await _page(connection, statement.order_by(columns.id), conditions, limit)
 
 
+async def fetch_slugs(connection: AsyncConnection, workflow_ids: Sequence[str]) -> list[str]:
+    """The slugs of workflows."""
+    found = await connection.execute(select(tables.workflows.c.slug).where(tables.workflows.c.id.in_(workflow_ids)))
+    return list(found.scalars())
+
+
+async def fetch_addresses(connection: AsyncConnection, task_ids: Sequence[str]) -> list[str]:
+    """The addresses (`workflow/task`) of tasks."""
+    address = tables.workflows.c.slug + "/" + tables.tasks.c.name
+    joined = select(address).join(tables.tasks, tables.tasks.c.workflow_id == tables.workflows.c.id)
+    return list((await connection.execute(joined.where(tables.tasks.c.id.in_(task_ids)))).scalars())
+
+
 def _one_of(column: ColumnElement[Any], values: Sequence[str] | None) -> ColumnElement[bool] | None:
     return None if not values else column.in_(values)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from skerry_api.storage import tables
@@ -27,9 +27,10 @@ class LogFilter:
 
     Attributes:
         run_ids: lines of these runs.
-        root_run_id: lines of this whole tree.
-        below_run_id: lines of this run and its descendants.
-        workflows: by slug.
+        root_run_ids: lines of these whole trees.
+        below_run_ids: lines of these runs and their descendants.
+        workflows: lines of one of these, by slug.
+        workflow: lines of this one only, by slug.
         tasks: `workflow/task` or bare names.
         streams: `stdout`, `stderr`.
         texts: lines that contain one of these, whatever the case.
@@ -37,9 +38,10 @@ class LogFilter:
     """
 
     run_ids: Sequence[str] | None = None
-    root_run_id: str | None = None
-    below_run_id: str | None = None
+    root_run_ids: Sequence[str] | None = None
+    below_run_ids: Sequence[str] | None = None
     workflows: Sequence[str] | None = None
+    workflow: str | None = None
     tasks: Sequence[str] | None = None
     streams: Sequence[str] | None = None
     texts: Sequence[str] | None = None
@@ -73,17 +75,15 @@ async def search_lines(
 
 def _filtered(wanted: LogFilter) -> Select[Any]:
     statement = select(tables.logs)
-    conditions = [
+    conditions: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
         (wanted.run_ids, lambda: _columns.run_id.in_(wanted.run_ids or ())),
-        (wanted.root_run_id, lambda: _columns.root_run_id == wanted.root_run_id),
-        (wanted.below_run_id, lambda: _columns.run_id.in_(_descendants(wanted.below_run_id or ""))),
+        (wanted.root_run_ids, lambda: _columns.root_run_id.in_(wanted.root_run_ids or ())),
+        (wanted.below_run_ids, lambda: _columns.run_id.in_(_descendants(wanted.below_run_ids or ()))),
         (wanted.workflows, lambda: _columns.workflow.in_(wanted.workflows or ())),
+        (wanted.workflow, lambda: _columns.workflow == wanted.workflow),
         (wanted.tasks, lambda: _named(wanted.tasks or ())),
         (wanted.streams, lambda: _columns.stream.in_(wanted.streams or ())),
-        (
-            wanted.texts,
-            lambda: or_(*(_columns.message.icontains(part, autoescape=True) for part in wanted.texts or ())),
-        ),
+        (wanted.texts, lambda: or_(*(_columns.message.ilike(_containing(part)) for part in wanted.texts or ()))),
         (wanted.since, lambda: _columns.day >= wanted.since),
     ]
     for given, condition in conditions:
@@ -92,20 +92,19 @@ def _filtered(wanted: LogFilter) -> Select[Any]:
     return statement
 
 
+def _containing(part: str) -> str:
+    escaped = part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
 def _named(names: Sequence[str]) -> Any:
     return or_(_columns.task.in_(names), (_columns.workflow + "/" + _columns.task).in_(names))
 
 
-def _descendants(run_id: str) -> Any:
-    below = select(tables.runs.c.id).where(tables.runs.c.id == run_id).cte("below", recursive=True)
+def _descendants(run_ids: Sequence[str]) -> Any:
+    below = select(tables.runs.c.id).where(tables.runs.c.id.in_(run_ids)).cte("below", recursive=True)
     children = select(tables.runs.c.id).join(below, tables.runs.c.parent_run_id == below.c.id)
-    return select(below.union_all(children).c.id)
-
-
-async def fetch_last_id(connection: AsyncConnection, wanted: LogFilter) -> int:
-    """The id of the newest line, or 0: where a follower begins that wants only what is new."""
-    statement = _filtered(wanted).with_only_columns(_columns.id).order_by(_columns.id.desc()).limit(1)
-    return (await connection.execute(statement)).scalar_one_or_none() or 0
+    return select(below.union(children).c.id)
 
 
 async def ensure_log_partitions(connection: AsyncConnection, days: int) -> None:

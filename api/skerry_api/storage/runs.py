@@ -200,3 +200,11 @@ async def measure_queue(connection: AsyncConnection) -> list[tuple[str, int, flo
         .group_by(tables.attempts.c.pool)
     )
     return [(row[0], row[1], float(row[2])) for row in await connection.execute(statement)]
+
+
+async def fetch_workflows_of(connection: AsyncConnection, run_ids: Sequence[str]) -> dict[str, str]:
+    """The workflows (slugs) of those of `run_ids` that exist."""
+    found = await connection.execute(
+        select(tables.runs.c.id, tables.runs.c.workflow).where(tables.runs.c.id.in_(run_ids))
+    )
+    return {row[0]: row[1] for row in found}

@@ -63,7 +63,7 @@ WITH x AS (
         status = x.attempt_status, reason = x.reason, error = x.error, usage = x.usage, timings = x.timings,
         started_at = coalesce(a.started_at, x.started_at), completed_at = now(), check_at = NULL, waiting = false
     FROM x WHERE a.id = x.attempt AND a.token = x.token AND a.status IN ('queued', 'starting', 'running')
-    RETURNING a.id, a.run_id, a.number, a.spawned, a.workflow_id, a.pool, a.priority, a.started_at
+    RETURNING a.id, a.run_id, a.number, a.workflow_id, a.pool, a.priority, a.started_at
 ), run AS (
     UPDATE runs r SET
         status = x.run_status, reason = x.reason, error = x.error, user_failures = x.user_failures,
@@ -81,7 +81,7 @@ WITH x AS (
         e.priority, now() + x.next_wait_ms * interval '1 ms'
     FROM ended e JOIN x ON x.attempt = e.id WHERE x.next_token IS NOT NULL
 )
-SELECT id, run_id, spawned FROM ended
+SELECT id FROM ended
 """
 
 # What user code does: it has begun, it only waits for children, it works again.

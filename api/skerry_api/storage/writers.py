@@ -7,19 +7,20 @@ is under way shares the next. A failed batch is carried out again member by memb
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import orjson
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 
 from skerry_api.domain.errors import Unavailable
 from skerry_api.storage import statements
 from skerry_api.storage.assignments import Assignment, assignment_from
 from skerry_api.storage.batches import Batcher
+from skerry_api.storage.cascades import NOTHING, Canceled, cancel_children, cancel_tree
 from skerry_api.storage.databases import Database, first_line
 
 Row = Mapping[Any, Any]
@@ -50,19 +51,11 @@ _STATEMENTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Canceled:
-    """Runs and attempts that a cascade ended."""
-
-    runs: tuple[str, ...] = ()
-    attempts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Settled:
     """Whether an attempt's end took effect, and what its cascade ended with it."""
 
     applied: bool
-    canceled: Canceled = Canceled()
+    canceled: Canceled = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,104 +183,91 @@ class Writer:
         await connection.close()
 
     async def _transact(self, connection: Connection, writes: Sequence[_Write]) -> list[Any]:
-        outcomes: dict[int, Any] = {}
-        kinds = sorted({write.kind for write in writes})
-        if len(kinds) == 1 and all(_is_one_statement(write) for write in writes):
-            await self._write_kind(connection, kinds[0], writes, outcomes)
+        if not any(_needs_dialog(write) for write in writes):
+            outcomes = await _send(connection, writes)
         else:
             async with connection.transaction():
-                for kind in kinds:
-                    await self._write_kind(connection, kind, writes, outcomes)
+                outcomes = await _send(connection, writes)
+                await _cascade(connection, writes, outcomes)
         return [outcomes[id(write)] for write in writes]
 
-    async def _write_kind(
-        self, connection: Connection, kind: Kind, writes: Sequence[_Write], outcomes: dict[int, Any]
-    ) -> None:
-        chosen = [write for write in writes if write.kind is kind]
-        if kind is Kind.CLAIM:
-            for write in chosen:
-                outcomes[id(write)] = await _claim(connection, write.row)
-        elif kind is Kind.CANCEL:
-            for write in chosen:
-                row = write.row
-                outcomes[id(write)] = await cancel_tree(connection, row["runs"], row["reason"], row["message"])
-        elif kind is Kind.SETTLE:
-            outcomes.update(await _settle(connection, chosen))
-        elif kind is Kind.LOGS:
-            await _rows(connection, Kind.LOGS, _merge_logs([write.row for write in chosen]))
-            outcomes.update({id(write): None for write in chosen})
-        elif kind is Kind.SUBMIT:
-            stored = {row[0] for row in await _rows(connection, kind, [row for write in chosen for row in write.rows])}
-            outcomes.update({id(write): {row["id"] for row in write.rows} & stored for write in chosen})
-        else:
-            rows = sorted((write.row for write in chosen), key=lambda row: str(row["attempt"]))
-            moved = {row[0] for row in await _rows(connection, kind, rows)}
-            outcomes.update({id(write): write.row["attempt"] in moved for write in chosen})
+
+def _needs_dialog(write: _Write) -> bool:
+    """Whether what must be written depends on what a statement answers."""
+    return write.kind is Kind.CANCEL or (write.kind is Kind.SETTLE and bool(write.row["spawned"]))
 
 
-def _is_one_statement(write: _Write) -> bool:
-    """Whether a write needs no transaction around it, which saves two of three round trips."""
-    if write.kind is Kind.SETTLE:
-        return not write.row["spawned"]
-    if write.kind is Kind.CLAIM:
-        return bool(write.row["limit"] == UNLIMITED)
-    return write.kind is not Kind.CANCEL
+async def _send(connection: Connection, writes: Sequence[_Write]) -> dict[int, Any]:
+    """Carry out what needs one statement a kind.
+
+    Several statements go in one pipeline, which is one round trip and, outside a transaction, one implicit transaction.
+    """
+    requests = [request for kind in sorted({write.kind for write in writes}) for request in _requests(kind, writes)]
+    if len(requests) == 1:
+        cursors = [await _execute_request(connection, requests[0])]
+    else:
+        async with connection.pipeline():
+            cursors = [await _execute_request(connection, request) for request in requests]
+    outcomes: dict[int, Any] = {}
+    for request, cursor in zip(requests, cursors, strict=True):
+        rows = await cursor.fetchall() if cursor.description is not None else []
+        outcomes.update(_outcomes(request, rows))
+    return outcomes
 
 
-async def _rows(connection: Connection, kind: Kind, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
-    cursor = await connection.execute(_STATEMENTS[kind], (orjson.dumps(rows).decode(),), prepare=True)
-    return [] if kind is Kind.LOGS else await cursor.fetchall()
+@dataclass(frozen=True, slots=True)
+class _Request:
+    kind: Kind
+    writes: Sequence[_Write]
+    statement: str
+    parameters: Any
 
 
-async def _settle(connection: Connection, writes: Sequence[_Write]) -> dict[int, Settled]:
-    rows = sorted((write.row for write in writes), key=lambda row: str(row["attempt"]))
-    ended = {row[0]: row for row in await _rows(connection, Kind.SETTLE, rows)}
-    parents = {row[1] for row in ended.values() if row[2]}
-    canceled = await cancel_children(connection, parents) if parents else Canceled()
-    return {id(write): Settled(write.row["attempt"] in ended, canceled) for write in writes}
+def _requests(kind: Kind, writes: Sequence[_Write]) -> Iterator[_Request]:
+    chosen = [write for write in writes if write.kind is kind]
+    if kind is Kind.CANCEL:
+        return
+    if kind is Kind.CLAIM:
+        for write in chosen:
+            if write.row["limit"] != UNLIMITED:
+                yield _Request(kind, (), statements.LOCK_WORKFLOW, (write.row["workflow_id"],))
+            yield _Request(kind, (write,), statements.CLAIM, write.row)
+        return
+    if kind is Kind.SUBMIT:
+        rows = [row for write in chosen for row in write.rows]
+    elif kind is Kind.LOGS:
+        rows = _merge_logs([write.row for write in chosen])
+    else:
+        rows = sorted((write.row for write in chosen), key=lambda row: str(row["attempt"]))
+    yield _Request(kind, chosen, _STATEMENTS[kind], (orjson.dumps(rows).decode(),))
 
 
-async def cancel_children(connection: Connection, parents: set[str]) -> Canceled:
-    """Cancel what still runs below parents whose attempt is over."""
-    cursor = await connection.execute(statements.OPEN_CHILDREN, (list(parents),), prepare=True)
-    children = [row[0] for row in await cursor.fetchall()]
-    if not children:
-        return Canceled()
-    return await cancel_tree(connection, children, "canceled", "canceled because its parent's attempt ended")
+async def _execute_request(connection: Connection, request: _Request) -> AsyncCursor[tuple[Any, ...]]:
+    return await connection.execute(request.statement, request.parameters, prepare=True)
 
 
-async def cancel_tree(connection: Connection, run_ids: Sequence[str], reason: str, message: str) -> Canceled:
-    """Cancel runs, then their children, level by level; within the caller's transaction."""
-    error = orjson.dumps({"type": "RunCanceled", "message": message}).decode()
-    runs: list[str] = []
-    attempts: list[str] = []
-    level = list(run_ids)
-    while level:
-        await _cancel_level(connection, level, reason, error, runs, attempts)
-        cursor = await connection.execute(statements.OPEN_CHILDREN, (level,), prepare=True)
-        level = [row[0] for row in await cursor.fetchall()]
-    return Canceled(tuple(runs), tuple(attempts))
+def _outcomes(request: _Request, rows: Sequence[tuple[Any, ...]]) -> dict[int, Any]:
+    """What each write of a request gets for an answer."""
+    if request.kind is Kind.CLAIM:
+        return {id(write): [assignment_from(row) for row in rows] for write in request.writes}
+    if request.kind is Kind.LOGS:
+        return {id(write): None for write in request.writes}
+    taken = {row[0] for row in rows}
+    if request.kind is Kind.SUBMIT:
+        return {id(write): {row["id"] for row in write.rows} & taken for write in request.writes}
+    if request.kind is Kind.SETTLE:
+        return {id(write): Settled(write.row["attempt"] in taken) for write in request.writes}
+    return {id(write): write.row["attempt"] in taken for write in request.writes}
 
 
-async def _cancel_level(
-    connection: Connection, level: list[str], reason: str, error: str, runs: list[str], attempts: list[str]
-) -> None:
-    still_open = level
-    while still_open:
-        parameters = {"runs": sorted(still_open), "reason": reason, "error": error}
-        cursor = await connection.execute(statements.CANCEL, parameters, prepare=True)
-        for attempt_id, run_id in await cursor.fetchall():
-            attempts.append(attempt_id)
-            runs.append(run_id)
-        cursor = await connection.execute(statements.OPEN_RUNS, (still_open,), prepare=True)
-        still_open = [row[0] for row in await cursor.fetchall()]
-
-
-async def _claim(connection: Connection, row: Row) -> list[Assignment]:
-    if row["limit"] != UNLIMITED:
-        await connection.execute(statements.LOCK_WORKFLOW, (row["workflow_id"],))
-    cursor = await connection.execute(statements.CLAIM, row, prepare=True)
-    return [assignment_from(found) for found in await cursor.fetchall()]
+async def _cascade(connection: Connection, writes: Sequence[_Write], outcomes: dict[int, Any]) -> None:
+    """End what lives below the attempts that ended, and carry out cancellations."""
+    for write in writes:
+        row = write.row
+        if write.kind is Kind.CANCEL:
+            outcomes[id(write)] = await cancel_tree(connection, row["runs"], row["reason"], row["message"])
+        elif write.kind is Kind.SETTLE and row["spawned"] and outcomes[id(write)].applied:
+            outcomes[id(write)] = Settled(True, await cancel_children(connection, [row["run"]]))
 
 
 def _merge_logs(rows: Sequence[Row]) -> list[Row]:

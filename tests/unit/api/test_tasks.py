@@ -18,7 +18,8 @@ from skerry_api.domain.tasks import (
 )
 
 LIMITS = Limits()
-ADD = Task("add", Retry(), 60, "standard", (Parameter("a", "int"), Parameter("b", "float", True, "2.0")))
+PARAMETERS = (Parameter("a", "int"), Parameter("b", "float", True, "2.0"))
+ADD = Task("add", Retry(), 60, "standard", PARAMETERS, {"type": "object"})
 
 
 @pytest.mark.parametrize(
@@ -63,8 +64,9 @@ def test_bad_arguments_name_the_parameter(arguments, message):
         check_arguments(ADD, arguments)
 
 
-def test_tasks_without_stated_parameters_take_anything():
-    check_arguments(Task("any", Retry(), 60, "standard"), [1, "x", None])
+@pytest.mark.parametrize("parameters", [None, PARAMETERS])
+def test_tasks_without_a_schema_take_anything(parameters):
+    check_arguments(Task("any", Retry(), 60, "standard", parameters), [1, "x", None])
 
 
 def test_registration_fills_in_defaults():

@@ -1,0 +1,112 @@
+"""Logs: history by cursor or by time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from skerry_api.http import failures, presentations, queries
+from skerry_api.http.authorisations import Reader
+from skerry_api.http.bare_routes import reply
+from skerry_api.http.contexts import engine_of
+from skerry_api.http.runs import check_visible
+from skerry_api.http.schemas.logs import LogPage, RunLogs
+from skerry_api.http.schemas.shapes import Moment
+from skerry_api.storage import catalogues, logs
+from skerry_api.storage.logs import LogFilter
+from skerry_api.storage.runs import Row
+
+DEFAULT_LINES = 100
+DEFAULT_STRETCH = timedelta(hours=1)
+
+_STREAMS = {"info": "stdout", "error": "stderr"}
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+Level = Literal["debug", "info", "warning", "error", "critical"]
+Direction = Literal["backward", "forward"]
+
+router = APIRouter(tags=["logs"])
+
+
+def log_filter(found: Sequence[Row], *, descendants: bool) -> LogFilter:
+    """The lines of some runs, or of them and everything they started."""
+    since = min(run["created_at"] for run in found).astimezone(UTC).date()
+    run_ids = [run["id"] for run in found]
+    if not descendants:
+        return LogFilter(run_ids=run_ids, since=since)
+    if all(run["root_run_id"] == run["id"] for run in found):
+        return LogFilter(root_run_ids=run_ids, since=since)
+    return LogFilter(below_run_ids=run_ids, since=since)
+
+
+@router.get("/v1/task-runs/{run_id}/logs", response_model=RunLogs, responses=failures.READ_ONE)
+async def get_run_logs(
+    request: Request,
+    run_id: str,
+    caller: Reader,
+    limit: queries.Limit = DEFAULT_LINES,
+    cursor: queries.LogCursor = None,
+    descendants: Annotated[
+        bool, Query(alias="includeDescendants", description="Also what the runs it started wrote.")
+    ] = False,
+) -> Response:
+    """Read what a run wrote to stdout and stderr, in the order in which it arrived."""
+    wanted = log_filter([await check_visible(request, run_id, caller)], descendants=descendants)
+    async with engine_of(request).database.transaction() as connection:
+        lines = await logs.fetch_lines(connection, wanted, int(cursor or 0), limit)
+    last = str(lines[-1]["id"]) if lines else (cursor or "0")
+    return reply({"logs": [presentations.log_line(line) for line in lines], "cursor": last})
+
+
+@router.get("/v1/logs", response_model=LogPage, responses=failures.READ)
+async def search_logs(
+    request: Request,
+    caller: Reader,
+    limit: queries.Limit = DEFAULT_LINES,
+    direction: Annotated[Direction, Query(description="Newest first, or oldest first.")] = "backward",
+    start_time: Annotated[Moment | None, Query(alias="startTime")] = None,
+    end_time: Annotated[Moment | None, Query(alias="endTime")] = None,
+    resource: Annotated[queries.Several, Query(description="Workflows, by slug or id.")] = None,
+    task: Annotated[queries.Several, Query(description="Tasks, by `workflow/task`, name or id.")] = None,
+    task_run: Annotated[queries.Several, Query(alias="taskRun")] = None,
+    level: Annotated[list[Level] | None, Query(description="stdout is `info`, stderr is `error`.")] = None,
+    text: Annotated[queries.Several, Query(description="Lines that contain one of these, whatever the case.")] = None,
+    owner_id: queries.Ignored = None,
+) -> Response:
+    """Search log lines, in Render's shape.
+
+    Without `startTime` it goes back an hour, or, for certain runs, to their beginning. Continue with `nextStartTime` and
+    `nextEndTime`; lines of one millisecond are never split, so a page may have a few more than `limit`.
+    """
+    end = end_time or datetime.now(UTC)
+    start = start_time or (_EARLIEST if task_run else end - DEFAULT_STRETCH)
+    streams = None if level is None else [_STREAMS[name] for name in level if name in _STREAMS]
+    newest_first = direction == "backward"
+    async with engine_of(request).database.transaction() as connection:
+        wanted = LogFilter(
+            run_ids=task_run,
+            workflows=resource and [*resource, *await catalogues.fetch_slugs(connection, resource)],
+            workflow=caller.workflow,
+            tasks=task and [*task, *await catalogues.fetch_addresses(connection, task)],
+            streams=streams,
+            texts=text,
+            since=_day_before(start),
+        )
+        lines = await logs.search_lines(connection, wanted, start, end, limit, newest_first=newest_first)
+    last = lines[-1]["time"] if lines else None
+    return reply(
+        {
+            "hasMore": len(lines) >= limit,
+            "nextStartTime": presentations.exact_timestamp(start if newest_first or last is None else last),
+            "nextEndTime": presentations.exact_timestamp(last if newest_first and last is not None else end),
+            "logs": [presentations.log_line(line) for line in lines],
+        }
+    )
+
+
+def _day_before(moment: datetime) -> date | None:
+    # Lines are kept by the day they were stored; a runner's clock may be ahead of the database's.
+    return None if moment - _EARLIEST < timedelta(days=1) else (moment - timedelta(days=1)).date()

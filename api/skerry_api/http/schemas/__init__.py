@@ -1,0 +1,1 @@
+"""What requests and replies look like, one module per noun: the source of `/openapi.json`."""

@@ -1,0 +1,61 @@
+"""Versions: list and read. They are made by registering an application."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from skerry_api.domain.errors import InvalidRequest, NotFound
+from skerry_api.http import failures, presentations, queries
+from skerry_api.http.authorisations import Admin, Reader
+from skerry_api.http.bare_routes import reply
+from skerry_api.http.contexts import engine_of
+from skerry_api.http.schemas.workflows import Version, VersionItem, VersionRequest
+from skerry_api.storage import catalogues
+
+router = APIRouter(tags=["versions"])
+
+
+@router.get("/v1/workflowversions", response_model=list[VersionItem], responses=failures.READ)
+async def list_versions(
+    request: Request,
+    caller: Reader,
+    limit: queries.Limit = queries.DEFAULT_LIMIT,
+    cursor: queries.Cursor = None,
+    workflow_id: Annotated[queries.Several, Query(alias="workflowId")] = None,
+    render_workflow_id: Annotated[queries.Several, Query(alias="workflowID")] = None,
+    version_id: Annotated[queries.Several, Query(alias="workflowVersionId")] = None,
+    owner_id: queries.Ignored = None,
+) -> Response:
+    """List versions, newest first."""
+    async with engine_of(request).database.transaction() as connection:
+        rows = await catalogues.fetch_version_page(
+            connection,
+            limit,
+            cursor,
+            ids=version_id,
+            workflow_ids=[*(workflow_id or ()), *(render_workflow_id or ())],
+            slug=caller.workflow,
+        )
+    return reply([{"workflowVersion": presentations.version(row), "cursor": row["id"]} for row in rows])
+
+
+@router.get("/v1/workflowversions/{version_id}", response_model=Version, responses=failures.READ_ONE)
+async def get_version(request: Request, version_id: str, caller: Reader) -> Response:
+    """Read one version."""
+    async with engine_of(request).database.transaction() as connection:
+        rows = await catalogues.fetch_version_page(connection, 1, ids=[version_id], slug=caller.workflow)
+    if not rows:
+        raise NotFound(f"there is no version {version_id!r}", code="version_not_found")
+    return reply(presentations.version(rows[0]))
+
+
+@router.post("/v1/workflowversions", status_code=202, response_model=Version, responses=failures.WRITE)
+async def create_version(request: Request, body: VersionRequest, caller: Admin) -> Response:
+    """Release an image as a new version; only with the Kubernetes executor."""
+    raise InvalidRequest(
+        "releasing an image needs the Kubernetes executor, which this server does not run;"
+        " a local server registers the application it was started with",
+        code="not_supported",
+    )

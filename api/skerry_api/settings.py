@@ -1,0 +1,49 @@
+"""What an operator may set for a control-plane process, by environment variables named `SKERRY_…`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from skerry_api.domain import ids
+from skerry_api.domain.limits import Limits
+from skerry_api.engine.settings import EngineSettings
+
+# On a laptop and in tests a timeout may be shorter than what a container takes to start.
+DEV_TIMEOUT_SECONDS_MIN = 0.1
+_DEFAULT = EngineSettings("")
+
+
+class Settings(BaseSettings):
+    """Times in seconds, sizes in bytes; each is the upper-case name after `SKERRY_`."""
+
+    model_config = SettingsConfigDict(env_prefix="SKERRY_", extra="ignore")
+
+    poll_seconds: float = Field(_DEFAULT.poll_seconds, gt=0, le=10)
+    lease_seconds: float = Field(_DEFAULT.lease_seconds, gt=0)
+    start_seconds: float = Field(_DEFAULT.start_seconds, gt=0)
+    timeout_grace_seconds: float = Field(_DEFAULT.timeout_grace_seconds, ge=0)
+    cancel_grace_seconds: float = Field(_DEFAULT.cancel_grace_seconds, ge=0)
+    log_retention_days: int = Field(_DEFAULT.log_retention_days, ge=1)
+    argument_bytes: int = Field(Limits().argument_bytes, gt=0)
+    result_bytes: int = Field(Limits().result_bytes, gt=0)
+
+    def engine(self, *, dev: bool, require_keys: bool) -> EngineSettings:
+        """The engine's settings for a process that starts now."""
+        limits = Limits(argument_bytes=self.argument_bytes, result_bytes=self.result_bytes)
+        if dev:
+            limits = dataclasses.replace(limits, timeout_seconds_min=DEV_TIMEOUT_SECONDS_MIN)
+        return EngineSettings(
+            ids.new_id("cpl"),
+            limits,
+            dev=dev,
+            require_keys=require_keys,
+            poll_seconds=self.poll_seconds,
+            lease_seconds=self.lease_seconds,
+            start_seconds=self.start_seconds,
+            timeout_grace_seconds=self.timeout_grace_seconds,
+            cancel_grace_seconds=self.cancel_grace_seconds,
+            log_retention_days=self.log_retention_days,
+        )

@@ -1,0 +1,1 @@
+"""Celery, with Valkey as its broker and result store."""

@@ -1,0 +1,1 @@
+"""Restate, one node."""

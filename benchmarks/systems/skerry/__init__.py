@@ -1,0 +1,1 @@
+"""Skerry, as `skerry-api dev` starts it."""

@@ -1,0 +1,1 @@
+"""CSV in, checked figures out: validate in parallel, then aggregate."""

@@ -1,0 +1,1 @@
+"""One run that starts two hundred others and sums up."""

@@ -1,0 +1,1 @@
+"""An agent's loop: plan, write, build, repair, publish."""

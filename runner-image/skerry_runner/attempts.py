@@ -1,0 +1,328 @@
+"""One try of a run, from its assignment to its acknowledged end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+import structlog
+
+from skerry_runner.calls import Calls, base64_of
+from skerry_runner.logs import LogBook, echo_for
+from skerry_runner.messages import Assignment, Limits, LogEntry, Stream, Timings, Usage, rfc3339
+from skerry_runner.outcomes import Ending, Facts, Memory, Outcome, Raised, Returned, decide_outcome
+from skerry_runner.requests import Exchange
+from skerry_runner.settings import Echo
+from skerry_runner.waits import Waits
+
+# `complete` carries the start as well: a run that is over sooner than this needs no `started` of its own.
+STARTED_AFTER_SECONDS = 0.005
+# Larger results go over HTTP, so that they do not hold up everybody else's messages.
+UPLOAD_BYTES = 256 * 1024
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class Host(Protocol):
+    """The process that carries out an attempt."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, once known."""
+
+    def stop(self, attempt: Attempt, grace_seconds: float) -> None:
+        """Ask user code to end; make it end after `grace_seconds`."""
+
+    def usage(self) -> Usage:
+        """What the process has used so far."""
+
+
+class Outbox(Protocol):
+    """Messages to the control plane."""
+
+    def keep(self, attempt: str, seq: int | str, message: bytes) -> None:
+        """Send a message, again after each reconnect until it is acknowledged."""
+
+    def keep_logs(self, attempt: str, seq: int, message: bytes) -> bool:
+        """As `keep`, but False when too much is waiting already."""
+
+    def post(self, message: bytes) -> None:
+        """Send a message once."""
+
+    def forget(self, attempt: str) -> None:
+        """Drop whatever is kept for an attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an attempt needs of its runner.
+
+    Attributes:
+        grace_seconds: Between SIGTERM and SIGKILL at the deadline.
+        busy: Whether somebody could use another place at once.
+        settled: Called when the attempt is over, before its `complete` is sent.
+        upload: Called with attempt and result text when the result is to go over HTTP; sends `complete` afterwards.
+    """
+
+    outbox: Outbox
+    limits: Limits
+    echo: Echo
+    grace_seconds: float
+    busy: Callable[[], bool]
+    settled: Callable[[Attempt], None]
+    upload: Callable[[Attempt, str, Callable[[Outcome, bool], None]], None]
+
+
+class Attempt:
+    """One try of a run."""
+
+    def __init__(self, assignment: Assignment, surroundings: Surroundings) -> None:
+        """Begin an attempt that has just been assigned."""
+        self.id = assignment["attempt"]
+        self.token = assignment["token"]
+        self.assignment = assignment
+        self.host: Host | None = None
+        self.ending: Ending | None = None
+        self.memory: Memory | None = None
+        self.settled = False
+        self.complete_seq: int | None = None
+        self.timeout = assignment["timeout_seconds"]
+        self.book = LogBook(surroundings.limits, self._send_logs, self._echo)
+        self._around = surroundings
+        self._loop = asyncio.get_running_loop()
+        self._received = time.monotonic()
+        self._started_at: float | None = None
+        self._started_timer: asyncio.TimerHandle | None = None
+        self._timings: Timings = {}
+        self._seq = 0
+        self._calls: Calls | None = None
+        self._waits: Waits | None = None
+        self._deadline = self._deadline_timer()
+
+    @property
+    def calls(self) -> Calls:
+        """The child calls, made when first needed: most runs have none."""
+        if self._calls is None:
+            self._calls = Calls(self, self._around.limits)
+        return self._calls
+
+    @property
+    def waits(self) -> Waits:
+        """The waits for children."""
+        if self._waits is None:
+            self._waits = Waits(self, self.calls.known)
+        return self._waits
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the attempt only waits for children."""
+        return self._waits is not None and self._waits.waiting
+
+    # Beginning.
+
+    def answer_input(self, exchange: Exchange) -> None:
+        """Give the process its input; the first time, the attempt starts running."""
+        assignment = self.assignment
+        text = assignment["input"]
+        assert text is not None, "an input that lives elsewhere is fetched before the attempt is placed"
+        answer = {
+            "task_name": assignment["task"],
+            "input": base64_of(text),
+            "task_run_id": assignment["run"],
+            "root_task_run_id": assignment["root"],
+            "parent_task_run_id": assignment["parent"] or "",
+            "attempt": self.id,
+            "attempt_number": assignment["attempt_number"],
+            "deadline": assignment["deadline"],
+            "timeout_seconds": self.timeout,
+            "traceparent": assignment["traceparent"],
+            "metadata": assignment["metadata"],
+            "workflow": assignment["workflow"],
+        }
+        exchange.answer_json(answer)
+
+    def begin(self, import_seconds: float | None) -> None:
+        """User code has its input from now on: its timeout counts from here."""
+        if self._started_at is not None:
+            return
+        self._started_at = time.time()
+        self._timings["start_seconds"] = round(time.monotonic() - self._received, 6)
+        if import_seconds is not None:
+            self._timings["import_seconds"] = round(import_seconds, 6)
+        if self._deadline is not None and self._timings["start_seconds"] > STARTED_AFTER_SECONDS:
+            self._deadline.cancel()
+            self._deadline = self._deadline_timer()
+        self._started_timer = self._loop.call_later(STARTED_AFTER_SECONDS, self._send_started)
+
+    def take_lines(self, stream: Stream, lines: list[bytes]) -> None:
+        """Take lines of output."""
+        self.book.add(stream, lines)
+
+    # Ending.
+
+    def end(self, ending: Ending, grace_seconds: float) -> None:
+        """End the attempt from outside; the first reason stands."""
+        if self.settled or self.ending is not None:
+            return
+        self.ending = ending
+        if self.host is None:
+            self.settle()
+        else:
+            self.host.stop(self, grace_seconds)
+
+    def supersede(self) -> None:
+        """The control plane gave the run to another attempt: nothing of this one counts any more."""
+        self._close()
+        self._around.outbox.forget(self.id)
+
+    def settle(
+        self,
+        *,
+        callback: Returned | Raised | None = None,
+        wait_status: int | None = None,
+        asked_input: bool = True,
+        lost: str | None = None,
+        broken: Raised | None = None,
+        usage: Usage | None = None,
+    ) -> None:
+        """Decide how the attempt ended and report it, once."""
+        if self.settled:
+            return
+        limit = self._around.limits.result_bytes
+        facts = Facts(
+            callback,
+            self.ending,
+            wait_status,
+            asked_input,
+            self.memory,
+            lost,
+            broken,
+            self.timeout,
+            limit,
+            self.book.tail,
+        )
+        outcome = decide_outcome(facts)
+        if usage is None:
+            usage = self.host.usage() if self.host is not None else Usage(cpu_seconds=0.0, max_rss_bytes=0)
+        finished_at = time.time()
+        self._close()
+        self.book.close()
+        if outcome.result is not None and len(outcome.result) > UPLOAD_BYTES:
+            self._around.upload(
+                self,
+                outcome.result,
+                lambda final, uploaded: self._complete(final, usage, finished_at, uploaded=uploaded),
+            )
+        else:
+            self._complete(outcome, usage, finished_at)
+
+    def settle_quietly(self) -> None:
+        """The runner leaves in a hurry: nothing is reported."""
+        if not self.settled:
+            self._close()
+
+    def _close(self) -> None:
+        self.settled = True
+        for timer in (self._deadline, self._started_timer):
+            if timer is not None:
+                timer.cancel()
+        if self._waits is not None:
+            self._waits.close()
+        self._around.settled(self)
+
+    def _complete(self, outcome: Outcome, usage: Usage, finished_at: float, *, uploaded: bool = False) -> None:
+        self.complete_seq = self._next_seq()
+        message: dict[str, Any] = {
+            "type": "complete",
+            "attempt": self.id,
+            "token": self.token,
+            "seq": self.complete_seq,
+            "started_at": None if self._started_at is None else rfc3339(self._started_at),
+            "finished_at": rfc3339(finished_at),
+            "outcome": {
+                "status": outcome.status,
+                "result": None if uploaded else outcome.result,
+                "error": outcome.error,
+                "reason": outcome.reason,
+            },
+            "usage": usage,
+            "timings": self._timings,
+        }
+        if uploaded:
+            message["result_uploaded"] = True
+        if outcome.status == "failed":
+            log.info("attempt_failed", run=self.assignment["run"], attempt=self.id, reason=outcome.reason)
+        self._around.outbox.keep(self.id, self.complete_seq, orjson.dumps(message))
+
+    # Messages.
+
+    def send_spawn(self, call: str, task: str, input_text: str, options: dict[str, Any]) -> None:
+        """Ask for a child run."""
+        self._send_started()
+        message = {
+            "type": "spawn",
+            "attempt": self.id,
+            "token": self.token,
+            "call": call,
+            "task": task,
+            "input": input_text,
+            "options": options,
+        }
+        self._around.outbox.keep(self.id, call, orjson.dumps(message))
+
+    def send_cancel_child(self, run: str) -> None:
+        """Ask for the cancellation of a child run."""
+        message = {"type": "cancel_child", "attempt": self.id, "token": self.token, "run": run}
+        self._around.outbox.post(orjson.dumps(message))
+
+    def send_waiting(self, waiting: bool) -> None:
+        """Say whether the attempt only waits for children."""
+        self._send_started()
+        message = {"type": "waiting", "attempt": self.id, "token": self.token, "waiting": waiting}
+        self._around.outbox.post(orjson.dumps(message))
+
+    def slots_are_busy(self) -> bool:
+        """Whether somebody could use this attempt's place at once."""
+        return self._around.busy()
+
+    def _send_started(self) -> None:
+        if self._started_timer is None or self._started_at is None:
+            return
+        self._started_timer.cancel()
+        self._started_timer = None
+        seq = self._next_seq()
+        message = {
+            "type": "started",
+            "attempt": self.id,
+            "token": self.token,
+            "seq": seq,
+            "started_at": rfc3339(self._started_at),
+            "timings": self._timings,
+        }
+        self._around.outbox.keep(self.id, seq, orjson.dumps(message))
+
+    def _send_logs(self, entries: list[LogEntry]) -> bool:
+        seq = self._next_seq()
+        message = {"type": "logs", "attempt": self.id, "token": self.token, "seq": seq, "entries": entries}
+        if self.complete_seq is not None:
+            # Last words of a process that lingers: welcome, but no reason to remember the attempt.
+            self._around.outbox.post(orjson.dumps(message))
+            return True
+        return self._around.outbox.keep_logs(self.id, seq, orjson.dumps(message))
+
+    def _echo(self, entries: list[LogEntry]) -> None:
+        labels = {"run": self.assignment["run"], "attempt": self.id, "task": self.assignment["task"]}
+        echo_for(self._around.echo, labels)(entries)
+
+    def _next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def _deadline_timer(self) -> asyncio.TimerHandle | None:
+        if self.timeout is None:
+            return None
+        return self._loop.call_later(self.timeout, self.end, "timeout", self._around.grace_seconds)

@@ -1,0 +1,211 @@
+"""Zygote mode: import the program once, fork a process per attempt.
+
+The runner speaks through the socket whose number is in SKERRY_ZYGOTE_FD: one JSON object per message. `fork` carries
+the child's stdout and stderr as file descriptors. A forked child asks for its input at once and waits there: it is
+the standby for the next attempt.
+
+What a run leaves behind dies with it: the child leads a session and is a subreaper, so its process group is killed,
+and what left the group is handed to the zygote by the kernel at the child's end and is killed there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from skerry.apps import Workflows
+from skerry.runtime import attempts
+from skerry.runtime.failures import complain, failure_of
+from skerry.runtime.orphans import adopt_orphans, children_of_this_process, kill_orphans
+
+_MESSAGE_BYTES = 65_536
+
+
+class Channel:
+    """Messages to and from the runner: packets where the system has them, else lines."""
+
+    def __init__(self, fd: int) -> None:
+        """Use the inherited socket `fd`."""
+        self.socket = socket.socket(fileno=fd)
+        self._keeps_boundaries = self.socket.type == socket.SOCK_SEQPACKET
+        self._rest = b""
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send one message."""
+        self.socket.sendall(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+    def receive(self) -> tuple[list[dict[str, Any]], list[int]] | None:
+        """The messages that have come, and the file descriptors that came with them; None when the runner is gone."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self.socket, _MESSAGE_BYTES, 16)
+        except ConnectionError:
+            return None
+        if not data:
+            return None
+        if self._keeps_boundaries:
+            return [json.loads(data)], fds
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return [json.loads(line) for line in lines if line.strip()], fds
+
+
+def serve(load: Callable[[], Workflows], fd: int) -> int:
+    """Import the program with `load`, then fork on demand until the runner hangs up; the exit status for the process."""
+    channel = Channel(fd)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    started = time.perf_counter()
+    try:
+        app = load()
+        prepare(app)
+    except BaseException as error:
+        failure = failure_of(error)
+        message = {"type": failure["type"], "message": failure["details"], "stack_trace": failure["stack_trace"]}
+        channel.send({"type": "failed", "error": message})
+        complain(failure["stack_trace"])
+        return 1
+    zygote = Zygote(app, channel)
+    channel.send({"type": "ready", "import_seconds": round(time.perf_counter() - started, 6)})
+    zygote.run()
+    return 0
+
+
+def prepare(app: Workflows) -> None:
+    """Do once what every child would do otherwise: compile signatures, import what runs need, settle the heap."""
+    for task in app:
+        task.signature  # noqa: B018 - reading it compiles it
+    if any(task.is_async for task in app):
+        import asyncio
+
+        import skerry.runtime.gatherings  # noqa: F401
+
+        asyncio.get_event_loop_policy()
+    gc.collect()
+    # Frozen objects are left alone by the collector, so that their pages stay shared with the children.
+    gc.freeze()
+
+
+class Zygote:
+    """The loop of a zygote: fork when told to, report and clean up after children that ended."""
+
+    def __init__(self, app: Workflows, channel: Channel) -> None:
+        """Get ready to fork."""
+        self._app = app
+        self._channel = channel
+        self._slots: dict[int, int] = {}
+        self._null = os.open(os.devnull, os.O_RDONLY)
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _ignored)
+        os.environ["SKERRY_SDK_MODE"] = "run"
+        adopt_orphans()
+        # Helpers that the program started while it was imported are nobody's orphans.
+        self._helpers = children_of_this_process()
+
+    def run(self) -> None:
+        """Serve until the runner hangs up; then nothing is left running."""
+        poll = select.poll()
+        poll.register(self._channel.socket, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            try:
+                if self._wake_read in ready:
+                    self._reap()
+                if self._channel.socket.fileno() in ready and not self._obey():
+                    break
+            except BrokenPipeError:
+                break
+        for pid in self._slots:
+            _kill_group(pid)
+        kill_orphans(self._helpers)
+
+    def _obey(self) -> bool:
+        """Handle what the runner sent; False when it is gone."""
+        received = self._channel.receive()
+        if received is None:
+            return False
+        messages, fds = received
+        for message in messages:
+            if message.get("type") == "fork":
+                self._fork(message, fds[:2])
+                fds = fds[2:]
+        return True
+
+    def _fork(self, message: dict[str, Any], fds: list[int]) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Set here rather than in the child, where each page that is written to is a page to copy.
+        os.environ["SKERRY_SDK_SOCKET_PATH"] = message["socket"]
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(message["socket"], fds)
+        for fd in fds:
+            os.close(fd)
+        self._slots[pid] = message["slot"]
+        self._channel.send({"type": "forked", "slot": message["slot"], "pid": pid})
+
+    def _become_child(self, path: str, fds: list[int]) -> NoReturn:
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            os.setsid()
+            adopt_orphans()
+            os.dup2(self._null, 0)
+            for target, fd in enumerate(fds, start=1):
+                os.dup2(fd, target)
+            for fd in (*fds, self._null, self._wake_read, self._wake_write, self._channel.socket.fileno()):
+                os.close(fd)
+            status = attempts.serve(self._app, path)
+        except BaseException as error:
+            complain(failure_of(error)["stack_trace"])
+        finally:
+            attempts.flush_output()
+            attempts.exit_now(status)
+        raise AssertionError("unreachable")
+
+    def _reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_read, 4096)
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            slot = self._slots.pop(pid, None)
+            if slot is None:
+                continue
+            _kill_group(pid)
+            kill_orphans({*self._slots, *self._helpers})
+            self._channel.send(
+                {
+                    "type": "exited",
+                    "slot": slot,
+                    "pid": pid,
+                    "status": status,
+                    "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 6),
+                    "max_rss_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+                }
+            )
+
+
+def _ignored(signum: int, frame: object) -> None:
+    """SIGCHLD only has to wake the poll."""
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,1 @@
+"""Unmodified Render SDK programs and clients against this server."""

@@ -1,0 +1,113 @@
+import json
+
+import pytest
+
+from tests.unit.cli.conftest import Cli
+from tests.unit.cli.samples import TIME, a_task
+from tests.unit.cli.servers import FakeServer
+
+WORKFLOW = {
+    "id": "wfl-1",
+    "name": "Shop",
+    "slug": "shop",
+    "isolation": "process",
+    "concurrencyLimit": None,
+    "createdAt": TIME.format(0),
+    "updatedAt": TIME.format(0),
+    "latestVersionId": "wfv-2",
+}
+VERSIONS = [
+    {
+        "id": "wfv-2",
+        "status": "registration_failed",
+        "error": "Traceback…\nNameError: [x]",
+        "createdAt": TIME.format(2),
+    },
+    {"id": "wfv-1", "status": "ready", "image": "shop:1", "createdAt": TIME.format(1)},
+]
+
+
+@pytest.fixture
+def shop(server: FakeServer) -> FakeServer:
+    server.answer("GET", "/v1/workflows", [{"workflow": WORKFLOW, "cursor": "c"}])
+    server.answer("GET", "/v1/workflowversions", [{"workflowVersion": each, "cursor": "c"} for each in VERSIONS])
+    server.answer("GET", "/v1/tasks", [{"task": a_task(), "cursor": "c"}])
+    return server
+
+
+def test_list_and_show(cli: Cli, shop: FakeServer) -> None:
+    assert "shop" in cli("workflows", "list").stdout
+    assert "shop/hello" in cli("workflows", "show", "shop").stdout
+    assert json.loads(cli("workflows", "list", "--json").stdout) == [WORKFLOW]
+    assert json.loads(cli("workflows", "show", "wfl-1", "--json").stdout) == {**WORKFLOW, "tasks": [a_task()]}
+
+
+def test_versions_tell_why_the_newest_could_not_be_registered(cli: Cli, shop: FakeServer) -> None:
+    output = cli("workflows", "versions", "shop").stdout
+    assert "shop:1" in output
+    assert "NameError: [x]" in output
+    assert shop.asked("GET", "/v1/workflowversions")[0].query["workflowId"] == ["wfl-1"]
+
+
+def test_an_unknown_workflow_lists_the_known_ones(cli: Cli, shop: FakeServer) -> None:
+    result = cli("workflows", "show", "nope")
+    assert result.exit_code == 1
+    assert "There are: shop." in result.stderr
+
+
+def test_delete_needs_a_confirmation(cli: Cli, shop: FakeServer) -> None:
+    shop.answer("DELETE", "/v1/workflows/wfl-1", None, 204)
+    assert cli("workflows", "delete", "shop").exit_code == 2
+    assert shop.asked("DELETE", "/v1/workflows/wfl-1") == []
+    assert cli("workflows", "delete", "shop", "--yes").exit_code == 0
+    assert len(shop.asked("DELETE", "/v1/workflows/wfl-1")) == 1
+
+
+def test_deploy_releases_an_image_to_a_known_workflow(cli: Cli, shop: FakeServer) -> None:
+    states = iter(["registering", "ready"])
+    shop.answer("POST", "/v1/workflowversions", {"id": "wfv-3", "status": "registering"}, 202)
+    shop.handle("GET", "/v1/workflowversions/wfv-3", lambda _: (200, {"id": "wfv-3", "status": next(states)}))
+    result = cli("deploy shop --image shop:2 --wait")
+    assert result.exit_code == 0
+    assert shop.asked("POST", "/v1/workflowversions")[0].body == {"workflowId": "wfl-1", "image": "shop:2"}
+    assert result.stdout == "Released shop:2 to shop as wfv-3\n"
+    assert cli("deploy shop --image shop:2").stdout.startswith("Releasing shop:2")
+
+
+def test_deploy_ends_with_status_1_when_the_tasks_cannot_be_loaded(cli: Cli, shop: FakeServer) -> None:
+    shop.answer("POST", "/v1/workflowversions", VERSIONS[0], 202)
+    result = cli("deploy shop --image shop:2 --wait")
+    assert result.exit_code == 1
+    assert "NameError: [x]" in result.stdout
+    assert cli("deploy shop --image shop:2 --wait --json").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(501, "not_supported"), (405, "method_not_allowed"), (400, "not_supported")]
+)
+def test_deploy_says_when_the_server_cannot_and_leaves_nothing(
+    cli: Cli, server: FakeServer, status: int, code: str
+) -> None:
+    server.answer("GET", "/v1/workflows", [])
+    server.answer("POST", "/v1/workflows", WORKFLOW, 201)
+    server.answer("DELETE", "/v1/workflows/wfl-1", None, 204)
+    server.refuse("POST", "/v1/workflowversions", status, code, "Images need Kubernetes.")
+    result = cli("deploy", "shop", "--image", "shop:2")
+    assert result.exit_code == 1
+    assert "cannot deploy images" in result.stderr
+    assert "skerry dev" in result.stderr
+    assert len(server.asked("DELETE", "/v1/workflows/wfl-1")) == 1
+
+
+def test_plans(cli: Cli, server: FakeServer) -> None:
+    plans = [
+        {"name": "starter", "cpu": 0.5, "memoryBytes": 512 << 20},
+        {"name": "pro", "cpu": 2, "memoryBytes": 4 << 30},
+    ]
+    server.answer("GET", "/v1/plans", [{"plan": plan} for plan in plans])
+    assert [line.split() for line in cli("plans").stdout.splitlines()] == [
+        ["PLAN", "CPU", "MEMORY"],
+        ["starter", "0.5", "512", "MiB"],
+        ["pro", "2", "4", "GiB"],
+    ]
+    assert json.loads(cli("plans", "--json").stdout) == plans
