@@ -10,7 +10,6 @@ import re
 import sys
 import time
 from collections import Counter
-from dataclasses import asdict
 from typing import Any
 
 import psycopg
@@ -38,16 +37,15 @@ def quiet_figures(server: Server, seconds: float) -> dict[str, Any]:
         server: At rest.
         seconds: How long to watch it.
     """
-    before, transactions = usages.read(server.parts), _transactions(server)
-    begun = time.monotonic()
+    transactions, watch, begun = _transactions(server), usages.Watch(server.parts), time.monotonic()
     time.sleep(seconds)
-    after, elapsed = usages.read(server.parts), time.monotonic() - begun
-    spent = usages.spent(before, after)
+    cost, elapsed = watch.cost(), time.monotonic() - begun
     return {
         "seconds": round(elapsed, 1),
-        "cpu_percent": {part: round(spent[part] * 100 / elapsed, 2) for part in spent},
+        "cpu_percent": {part: round(spent * 100 / elapsed, 2) for part, spent in cost.spent.items()},
+        "others_cpu_percent": round(cost.others * 100 / elapsed, 1),
         "transactions_per_second": round((_transactions(server) - transactions) / elapsed, 2),
-        "usage": {part: asdict(usage) for part, usage in after.items()},
+        "usage": cost.json()["usage"],
     }
 
 

@@ -6,10 +6,11 @@ after another, and a parent that awaits 100 children together.
 
 import json
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import conditions, options, rounds, tables
+from benchmarks import conditions, options, rounds, tables, usages
 from benchmarks.processes import BenchmarkError, DriverProcess
 from benchmarks.rounds import Record
 from benchmarks.samples import summary
@@ -29,6 +30,7 @@ COLUMNS = (
     f"{HOPS}-step chain\np50 / p99 ms",
     "per hop\np50 / p99 ms",
     f"fan-out {CHILDREN}\np50 s",
+    "others,\nCPU %",
 )
 
 
@@ -43,10 +45,12 @@ class Plan:
     def measure(self, running: Running, record: Record) -> None:
         """Warm a started system up, then measure it, adding to its record."""
         driver = running.driver
+        watch, begun = usages.Watch(running.parts), time.monotonic()
         _ask(driver, {"measure": "latency", "runs": min(WARM_UP_RUNS, self.runs)})
         record.add("latency", _ask(driver, {"measure": "latency", "runs": self.runs}))
         record.add("chain", _ask(driver, {"measure": "chain", "runs": self.chains, "hops": HOPS}))
         record.add("fan", _ask(driver, {"measure": "fan", "runs": self.fans, "children": CHILDREN}))
+        record.add("others", {"seconds": time.monotonic() - begun, "cpu_seconds": watch.cost().others})
 
 
 def _ask(driver: DriverProcess, request: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +66,15 @@ def figures(record: Record) -> dict[str, Any]:
         "hop": summary(record.timings("chain", "hop")),
         "fan": summary(record.timings("fan", "total")),
     }
-    return {**record.as_json(), **{name: value and value.json() for name, value in found.items()}}
+    others = {"others_cpu_percent": others_percent(record)}
+    return {**record.as_json(), **{name: value and value.json() for name, value in found.items()}, **others}
+
+
+def others_percent(record: Record) -> float | None:
+    """Processor time of everything else on the machine while the system was measured, in percent of one core."""
+    answers = record.answers.get("others", [])
+    seconds = sum(answer["seconds"] for answer in answers)
+    return round(sum(answer["cpu_seconds"] for answer in answers) * 100 / seconds, 1) if seconds else None
 
 
 def row(record: Record) -> list[str]:
@@ -74,6 +86,7 @@ def row(record: Record) -> list[str]:
         f"{record.system.isolation}\n{record.system.kept}",
         *(tables.pair(summary(record.timings(measurement, name))) for measurement, name in pairs),
         tables.figure(fans.p50 / 1000 if fans else None),
+        tables.figure(others_percent(record)),
     ]
 
 

@@ -7,7 +7,7 @@ the control plane, the database and the workers, and their memory afterwards.
 import json
 import statistics
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import conditions, options, rounds, tables, usages
@@ -45,12 +45,9 @@ class Plan:
         load = {"measure": "burst", "in_flight": min(IN_FLIGHT, record.system.in_flight or IN_FLIGHT)}
         warm_up = {**load, "runs": min(WARM_UP_RUNS, self.runs), "seconds": WARM_UP_SECONDS}
         driver.measure(warm_up, ANSWER_SECONDS)
-        before, busy = usages.read(running.parts), usages.machine_seconds()
+        watch = usages.Watch(running.parts)
         answer = driver.measure({**load, "runs": self.runs, "seconds": self.seconds}, ANSWER_SECONDS)
-        after, busy = usages.read(running.parts), usages.machine_seconds() - busy
-        answer["spent"] = usages.spent(before, after)
-        answer["others"] = max(0.0, busy - sum(answer["spent"].values()))
-        answer["usage"] = {part: asdict(usage) for part, usage in after.items()}
+        answer |= watch.cost().json()
         record.add("burst", answer)
 
 

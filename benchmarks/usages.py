@@ -2,8 +2,9 @@
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
@@ -73,12 +74,44 @@ def _shared_once(pid: int) -> int | None:
     return None
 
 
-def machine_seconds() -> float:
+@dataclass(frozen=True)
+class Cost:
+    """What a stretch of time cost.
+
+    Attributes:
+        spent: Processor seconds used by each part.
+        others: Processor seconds used by everything else on the machine.
+        usage: Each part at the end.
+    """
+
+    spent: dict[str, float]
+    others: float
+    usage: dict[str, Usage]
+
+    def json(self) -> dict[str, Any]:
+        """Plain figures."""
+        return asdict(self)
+
+
+class Watch:
+    """Reads the parts when made and again when asked.
+
+    Args:
+        parts: Process ids at the root of each part.
+    """
+
+    def __init__(self, parts: Mapping[str, Iterable[int]]) -> None:
+        self._parts = parts
+        self._before, self._busy = read(parts), _busy_seconds()
+
+    def cost(self) -> Cost:
+        """The cost since this was made."""
+        after, busy = read(self._parts), _busy_seconds() - self._busy
+        spent = {part: after[part].cpu_seconds - self._before[part].cpu_seconds for part in after}
+        return Cost(spent, max(0.0, busy - sum(spent.values())), after)
+
+
+def _busy_seconds() -> float:
     """Processor seconds that the whole machine has been busy since it started."""
     times = psutil.cpu_times()
     return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
-
-
-def spent(before: dict[str, Usage], after: dict[str, Usage]) -> dict[str, float]:
-    """Processor seconds used by each part between two readings."""
-    return {part: after[part].cpu_seconds - before[part].cpu_seconds for part in before}

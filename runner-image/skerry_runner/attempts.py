@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 import structlog
 
 from skerry_runner.calls import Calls, base64_of
 from skerry_runner.logs import LogBook, echo_for
-from skerry_runner.messages import Assignment, Limits, LogEntry, Stream, Timings, Usage, rfc3339
+from skerry_runner.messages import Assignment, LogEntry, Stream, Timings, Usage, rfc3339
 from skerry_runner.outcomes import Ending, Facts, Memory, Outcome, Raised, Returned, decide_outcome
 from skerry_runner.requests import Exchange
-from skerry_runner.settings import Echo
+from skerry_runner.surroundings import Host, Surroundings
 from skerry_runner.waits import Waits
 
 # `complete` carries the start as well: a run that is over sooner than this needs no `started` of its own.
@@ -25,56 +23,6 @@ STARTED_AFTER_SECONDS = 0.005
 UPLOAD_BYTES = 256 * 1024
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
-
-
-class Host(Protocol):
-    """The process that carries out an attempt."""
-
-    @property
-    def pid(self) -> int | None:
-        """Its process id, once known."""
-
-    def stop(self, attempt: Attempt, grace_seconds: float) -> None:
-        """Ask user code to end; make it end after `grace_seconds`."""
-
-    def usage(self) -> Usage:
-        """What the process has used so far."""
-
-
-class Outbox(Protocol):
-    """Messages to the control plane."""
-
-    def keep(self, attempt: str, seq: int | str, message: bytes) -> None:
-        """Send a message, again after each reconnect until it is acknowledged."""
-
-    def keep_logs(self, attempt: str, seq: int, message: bytes) -> bool:
-        """As `keep`, but False when too much is waiting already."""
-
-    def post(self, message: bytes) -> None:
-        """Send a message once."""
-
-    def forget(self, attempt: str) -> None:
-        """Drop whatever is kept for an attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What an attempt needs of its runner.
-
-    Attributes:
-        grace_seconds: Between SIGTERM and SIGKILL at the deadline.
-        busy: Whether somebody could use another place at once.
-        settled: Called when the attempt is over, before its `complete` is sent.
-        upload: Called with attempt and result text when the result is to go over HTTP; sends `complete` afterwards.
-    """
-
-    outbox: Outbox
-    limits: Limits
-    echo: Echo
-    grace_seconds: float
-    busy: Callable[[], bool]
-    settled: Callable[[Attempt], None]
-    upload: Callable[[Attempt, str, Callable[[Outcome, bool], None]], None]
 
 
 class Attempt:

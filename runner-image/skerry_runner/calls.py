@@ -154,7 +154,7 @@ def text_from_base64(value: Any, what: str) -> str:
     if not isinstance(value, str):
         raise BadCall(f"{what} has to be base64 text")
     try:
-        return binascii.a2b_base64(value).decode("utf-8")
+        return binascii.a2b_base64(value, strict_mode=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise BadCall(f"{what} is not base64 of UTF-8 text: {error}") from error
 

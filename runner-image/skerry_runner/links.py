@@ -68,9 +68,14 @@ class Link(asyncio.Protocol):
         return link
 
     @property
-    def unsent_bytes(self) -> int:
-        """What the network has not taken yet."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+    def close_code(self) -> int | None:
+        """Why the server closed the connection, by RFC 6455 section 7.4; None when it did not say."""
+        return self._protocol.close_code
+
+    @property
+    def close_reason(self) -> str:
+        """The server's words for it."""
+        return self._protocol.close_reason or ""
 
     def send(self, message: bytes) -> None:
         """Send a text message; a lost connection is noticed by its owner, not here."""

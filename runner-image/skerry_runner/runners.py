@@ -15,7 +15,7 @@ from typing import Any, cast
 import orjson
 import structlog
 
-from skerry_runner.attempts import Attempt, Surroundings
+from skerry_runner.attempts import Attempt
 from skerry_runner.messages import Assignment, ChildFinished, Limits
 from skerry_runner.outcomes import Outcome, Raised
 from skerry_runner.payloads import Gone, Payloads, TooLarge
@@ -25,6 +25,7 @@ from skerry_runner.registrations import RegisterTenant
 from skerry_runner.sessions import Session
 from skerry_runner.settings import Settings
 from skerry_runner.slots import Exit
+from skerry_runner.surroundings import Surroundings
 from skerry_runner.watches import MemoryWatch
 from skerry_runner.workers import SharedPlaces
 
@@ -112,6 +113,7 @@ class Runner:
         """A message about an attempt is committed; after the last one it can be forgotten."""
         known = self._attempts.get(attempt)
         if known is not None and known.complete_seq == seq:
+            self._session.conclude(attempt)
             del self._attempts[attempt]
             self._leave_if_idle()
 

@@ -23,6 +23,8 @@ _FIRST_BACKOFF_SECONDS = 0.1
 _LONGEST_BACKOFF_SECONDS = 10.0
 # A token that is refused this long will not be accepted later: a runner without work leaves.
 _REFUSED_SECONDS = 60.0
+# The control plane's close code for a token it does not know.
+_UNAUTHORIZED = 4401
 _KEPT_LOG_BYTES = 16 * 1024 * 1024
 _POSTED_MESSAGES = 1000
 
@@ -60,7 +62,7 @@ class Session:
         self._link: Link | None = None
         self._welcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._talking = False
-        self._kept: dict[tuple[str, int | str], bytes] = {}
+        self._kept: dict[str, dict[int | str, bytes]] = {}
         self._log_sizes: dict[tuple[str, int | str], int] = {}
         self._log_bytes = 0
         self._posted: deque[bytes] = deque(maxlen=_POSTED_MESSAGES)
@@ -70,7 +72,11 @@ class Session:
 
     def keep(self, attempt: str, seq: int | str, message: bytes) -> None:
         """Send a message until it is acknowledged."""
-        self._kept[attempt, seq] = message
+        kept = self._kept.get(attempt)
+        if kept is None:
+            self._kept[attempt] = {seq: message}
+        else:
+            kept[seq] = message
         if self._talking:
             self._send(message)
 
@@ -93,15 +99,24 @@ class Session:
 
     def release(self, attempt: str, seq: int | str) -> None:
         """A message needs no further sending."""
-        key = (attempt, seq)
-        self._kept.pop(key, None)
+        kept = self._kept.get(attempt)
+        if kept is None:
+            return
+        kept.pop(seq, None)
         if self._log_sizes:
-            self._log_bytes -= self._log_sizes.pop(key, 0)
+            self._log_bytes -= self._log_sizes.pop((attempt, seq), 0)
+        if not kept:
+            del self._kept[attempt]
+
+    def conclude(self, attempt: str) -> None:
+        """The end of an attempt is committed, so only its log lines still matter; a start, say, is part of the end."""
+        for seq in [seq for seq in self._kept.get(attempt, ()) if (attempt, seq) not in self._log_sizes]:
+            self.release(attempt, seq)
 
     def forget(self, attempt: str) -> None:
         """Drop everything kept for an attempt."""
-        for key in [key for key in self._kept if key[0] == attempt]:
-            self.release(*key)
+        for seq in tuple(self._kept.get(attempt, ())):
+            self.release(attempt, seq)
 
     @property
     def settled(self) -> bool:
@@ -160,7 +175,9 @@ class Session:
         finally:
             self._talking = False
             link.abort()
-        log.info("connection_lost")
+        if link.close_code == _UNAUTHORIZED:
+            raise Refused(link.close_reason, 401)
+        log.info("connection_lost", code=link.close_code, reason=link.close_reason)
 
     def _hello(self) -> bytes:
         settings = self._settings
@@ -207,9 +224,10 @@ class Session:
         self._talking = True
         if not self._welcome.done():
             self._welcome.set_result(None)
-        log.info("connected", resent=len(self._kept))
-        for kept in tuple(self._kept.values()):
-            self._send(kept)
+        log.info("connected", resuming=len(self._kept))
+        for kept in self._kept.values():
+            for waiting in kept.values():
+                self._send(waiting)
         self._agent.connected()
         while self._posted:
             self._send(self._posted.popleft())

@@ -30,11 +30,11 @@ def test_waiting_for_a_canceled_run_returns_its_details(sdk: Sdk, tmp_path: Path
     assert (details["id"], details["status"]) == (run, "canceled")
 
 
-def test_canceling_a_root_cancels_all_below_it(sdk: Sdk, tmp_path: Path) -> None:
-    root = sdk.server.start("wait_for_sleepers", [str(tmp_path), TREE - 1])
+def test_canceling_a_root_cancels_all_below_it(latest: Sdk, tmp_path: Path) -> None:
+    root = latest.server.start("wait_for_sleepers", [str(tmp_path), TREE - 1])
     pids = eventually(lambda: found if len(found := pids_in(tmp_path)) == TREE else None, 15)
-    sdk.client.call("cancel", run=root)
-    runs = eventually(lambda: _all_terminal(sdk, root), 5)
+    latest.client.call("cancel", run=root)
+    runs = eventually(lambda: _all_terminal(latest, root), 5)
     assert {run["id"]: run["status"] for run in runs} == {run["id"]: "canceled" for run in runs}
     assert len(runs) == TREE
     eventually(lambda: not any(is_running(pid) for pid in pids), 8)

@@ -14,7 +14,6 @@ RESULTS: list[tuple[Any, list[Any]]] = [
     ([1, 2], [1, 2]),
     ([7], [7]),
     ([], []),
-    ([[7]], [[7]]),
     (
         {"a": [1, {"b": None}], "c": {"d": 0.25, "e": True, "f": ""}},
         [{"a": [1, {"b": None}], "c": {"d": 0.25, "e": True, "f": ""}}],
@@ -41,9 +40,8 @@ def test_parents_receive_what_children_return(sdk: Sdk) -> None:
 
 def test_every_way_to_run_a_task_gives_the_same_details(sdk: Sdk) -> None:
     synchronous = sdk.client.call("run", task=f"{WORKFLOW}/square", input=[9])
-    asynchronous = sdk.client.call("run_async", task=f"{WORKFLOW}/square", input=[9])
     awaited = sdk.client.call("start_then_await", task=f"{WORKFLOW}/square", input=[9])
-    assert synchronous["results"] == asynchronous["results"] == awaited["details"]["results"] == [81]
+    assert synchronous["results"] == awaited["details"]["results"] == [81]
     assert awaited["id"] == awaited["details"]["id"]
     assert sdk.client.call("get", run=synchronous["id"]) == synchronous
 
@@ -59,10 +57,10 @@ def test_input_by_keyword(sdk: Sdk) -> None:
     assert details["results"] == ["Hello, Ada! Hello, Ada!"]
 
 
-def test_any_number_of_arguments(sdk: Sdk) -> None:
+def test_any_number_of_arguments(latest: Sdk) -> None:
     """The SDKs register `*items` and `**named` like ordinary parameters without a default."""
-    assert sdk.value("collect", [1, 2, 3]) == {"items": [1, 2, 3], "named": {}}
-    assert sdk.value("collect", {"a": 1}) == {"items": [], "named": {"a": 1}}
+    assert latest.value("collect", [1, 2, 3]) == {"items": [1, 2, 3], "named": {}}
+    assert latest.value("collect", {"a": 1}) == {"items": [], "named": {"a": 1}}
 
 
 def test_missing_input_means_no_arguments(latest: Sdk) -> None:
@@ -72,9 +70,9 @@ def test_missing_input_means_no_arguments(latest: Sdk) -> None:
     assert (details["input"], details["results"]) == ([], [None])
 
 
-def test_a_megabyte_goes_in_and_out(sdk: Sdk) -> None:
+def test_a_megabyte_goes_in_and_out(latest: Sdk) -> None:
     text = "é" * 500_000
-    details = sdk.run("echo", [text])
+    details = latest.run("echo", [text])
     assert details["results"] == [text]
 
 

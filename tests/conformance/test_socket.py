@@ -80,10 +80,10 @@ def test_the_same_call_is_the_same_child(by_hand: DevServer) -> None:
 
 
 def test_polls_are_held_until_the_child_ends(by_hand: DevServer) -> None:
-    seen = _value(by_hand, "polls", [3.0])
+    seen = _value(by_hand, "polls", [2.0])
     assert seen["held"]["body"].keys() == {"still_running", "complete"}
     assert seen["held"]["body"]["still_running"] is False
-    assert 2 < seen["held"]["seconds"] < REQUEST_TIMEOUT
+    assert 1 < seen["held"]["seconds"] < REQUEST_TIMEOUT
     assert seen["late"] < 1, "the answer comes when the child ends"
     assert seen["again"]["body"] == seen["held"]["body"]
 

@@ -22,11 +22,11 @@ def test_children_run_at_the_same_time(latest: Sdk, tmp_path: Path) -> None:
     latest.server.cancel(root)
 
 
-def test_a_waiting_parent_is_paused(sdk: Sdk, tmp_path: Path) -> None:
-    root = sdk.server.start("wait_for_sleepers", [str(tmp_path), 1])
-    sdk.server.with_status(root, "paused")
-    assert sdk.client.call("get", run=root)["status"] == "paused"
-    sdk.server.cancel(root)
+def test_a_waiting_parent_is_paused(latest: Sdk, tmp_path: Path) -> None:
+    root = latest.server.start("wait_for_sleepers", [str(tmp_path), 1])
+    latest.server.with_status(root, "paused")
+    assert latest.client.call("get", run=root)["status"] == "paused"
+    latest.server.cancel(root)
 
 
 def test_more_waiting_parents_than_capacity(latest: Sdk) -> None:

@@ -410,8 +410,10 @@ def _child_trigger(message: Message) -> Trigger:
 
 def _outcome(message: Message) -> Outcome:
     outcome = message["outcome"]
-    status = outcome["status"]
-    error = outcome.get("error")
+    status, result, error = outcome["status"], outcome.get("result"), outcome.get("error")
+    usage, timings = message.get("usage") or {}, message.get("timings") or {}
+    if not isinstance(result, str | None) or not isinstance(usage, dict) or not isinstance(timings, dict):
+        raise TypeError("result must be JSON text or null; usage and timings must be objects")
     started_at = message.get("started_at")
     if status == "succeeded":
         reason = None
@@ -421,11 +423,11 @@ def _outcome(message: Message) -> Outcome:
         reason = Reason(outcome.get("reason") or "error")
     return Outcome(
         reason,
-        outcome.get("result"),
+        result,
         error,
         bool((error or {}).get("retryable", True)),
-        message.get("usage") or {},
-        message.get("timings") or {},
+        usage,
+        timings,
         started_at,
         started=None if started_at is None else datetime.fromisoformat(started_at).timestamp(),
     )

@@ -19,6 +19,7 @@ _PREFIX = "logs_"
 _FORMAT = f"{_PREFIX}%Y%m%d"
 # One key for all of Skerry, so that two processes do not make or drop the same partition at once.
 _PARTITION_LOCK = 0x736B6C6F6773
+_LOCK_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,9 @@ async def ensure_log_partitions(connection: AsyncConnection, days: int) -> None:
     """Make the partitions of today and the `days` after it, where they are missing.
 
     Lines of such a day that already went to the default partition are moved. Call it within a transaction.
+
+    Raises:
+        Unavailable: (from the transaction) the table was in use for too long.
     """
     await _lock(connection)
     today, existing = await _today(connection), await _partitions(connection)
@@ -131,6 +135,8 @@ async def drop_log_partitions(connection: AsyncConnection, keep_days: int) -> in
 
 
 async def _lock(connection: AsyncConnection) -> None:
+    # Whoever waits for a lock on the table keeps everybody else waiting: better to try again later.
+    await connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"))
     await connection.execute(text(f"SELECT pg_advisory_xact_lock({_PARTITION_LOCK})"))
 
 
@@ -150,12 +156,13 @@ async def _partitions(connection: AsyncConnection) -> set[date]:
 
 
 async def _create(connection: AsyncConnection, day: date) -> None:
+    # A line on its way to the default partition would find, after waiting for us, that it belongs elsewhere, and fail.
+    await connection.execute(text("LOCK TABLE logs IN SHARE ROW EXCLUSIVE MODE"))
     name, bounds = f"{day:{_FORMAT}}", f"FROM ('{day}') TO ('{day + timedelta(days=1)}')"
     await connection.execute(text(f"CREATE TABLE {name} (LIKE logs INCLUDING DEFAULTS)"))
     # Attaching checks that the default partition holds nothing that belongs here.
     moved = (
         f"WITH gone AS (DELETE FROM logs_default WHERE day = '{day}' RETURNING *) INSERT INTO {name} SELECT * FROM gone"  # noqa: S608
     )
-    await connection.execute(text("LOCK TABLE logs_default IN SHARE ROW EXCLUSIVE MODE"))
     await connection.execute(text(moved))
     await connection.execute(text(f"ALTER TABLE logs ATTACH PARTITION {name} FOR VALUES {bounds}"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -103,7 +104,7 @@ async def fetch_current_tasks(connection: AsyncConnection) -> list[tuple[Row, St
     newest = (
         select(tables.versions.c.workflow_id, tables.versions.c.id)
         .where(tables.versions.c.status == "ready")
-        .distinct(tables.versions.c.workflow_id)
+        .ext(distinct_on(tables.versions.c.workflow_id))
         .order_by(tables.versions.c.workflow_id, tables.versions.c.ready_at.desc(), tables.versions.c.id.desc())
         .subquery()
     )

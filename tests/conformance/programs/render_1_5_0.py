@@ -94,7 +94,7 @@ def fails(ctx: TaskContext, message: str = "") -> None:
     raise ValueError(message)
 
 
-@failures.task(retry=Retry(max_retries=3, wait_duration_ms=300, backoff_scaling=2.0))
+@failures.task(retry=Retry(max_retries=3, wait_duration_ms=200, backoff_scaling=2.0))
 def flaky(ctx: TaskContext, folder: str, failures: int) -> int:
     return behaviours.fail_until(folder, failures)
 

@@ -112,8 +112,8 @@ def refuses() -> None:
 
 @app.task
 def sleeps() -> None:
-    print("sleeping", flush=True)
     try:
+        print("sleeping", flush=True)
         time.sleep(30)
     finally:
         print("cleaned up")
@@ -121,8 +121,8 @@ def sleeps() -> None:
 
 @app.task
 async def sleeps_async() -> None:
-    print("sleeping", flush=True)
     try:
+        print("sleeping", flush=True)
         await asyncio.sleep(30)
     finally:
         await asyncio.sleep(0)

@@ -27,7 +27,7 @@ def test_list_shows_what_a_caller_needs(cli: Cli, server: FakeServer) -> None:
     output = cli("tasks", "list", "--workflow", "shop").stdout
     assert server.requests[0].query["workflowSlug"] == ["shop"]
     line = next(line for line in output.splitlines() if line.startswith("shop/hello"))
-    for told in ("to: str, times: int = 3, tags = []", "standard", "2 h 0 min", "3, after 1.0 s, x2"):
+    for told in ("to: str, times: int = 3, tags = []", "standard", "2 h", "3, after 1.0 s, x2"):
         assert told in line
     assert json.loads(cli("tasks", "list", "--json").stdout) == tasks
 

@@ -70,6 +70,12 @@ def test_a_large_tree_is_folded_and_keeps_what_failed_and_what_runs() -> None:
     assert "500 succeeded" in lines[-1]
 
 
+def test_a_folded_tree_still_shows_every_task() -> None:
+    children = [a_node(a_run(f"trn-{index}", "clean")) for index in range(50)]
+    lines = drawn(a_node(a_run(), *children, a_node(a_run("trn-z", "add_up"))), max_rows=6)
+    assert any("add_up" in line for line in lines)
+
+
 def test_folding_applies_to_every_level() -> None:
     children = [a_node(a_run(), *(a_node(a_run()) for _ in range(30))) for _ in range(3)]
     node = a_node(a_run(), *children)

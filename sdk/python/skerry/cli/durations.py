@@ -11,19 +11,21 @@ def parsed(timestamp: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+_SCALES = ((60, "min", 60, "s", 1), (48, "h", 60, "min", 60), (float("inf"), "d", 24, "h", 3600))
+"""For durations from a minute on: below how many of a unit it is used, its parts, and how many seconds a part has."""
+
+
 def human(seconds: float) -> str:
-    """Return a duration with its two most telling units, such as `85 ms`, `3.2 s` or `4 min 10 s`."""
+    """Return a duration in its one or two most telling units, such as `85 ms`, `3.2 s`, `4 min 10 s` or `2 h`."""
     if seconds < 0.9995:
         return f"{max(seconds, 0) * 1000:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min"
-    return f"{hours // 24} d {hours % 24} h"
+    for limit, unit, parts, part_unit, part_seconds in _SCALES:
+        whole, rest = divmod(round(seconds / part_seconds), parts)
+        if whole < limit:
+            break
+    return f"{whole} {unit} {rest} {part_unit}" if rest else f"{whole} {unit}"
 
 
 def between(start: str | None, end: str | None, now: datetime) -> str:

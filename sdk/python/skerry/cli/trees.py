@@ -84,8 +84,14 @@ def _add_children(branch: Tree, children: list[dict[str, Any]], now: datetime, f
 def _most_telling(children: list[dict[str, Any]], fold: int) -> list[dict[str, Any]]:
     if len(children) <= fold:
         return children
-    ranked = sorted(range(len(children)), key=lambda index: (_INTEREST.get(children[index]["run"]["status"], 3), index))
-    return [children[index] for index in sorted(ranked[:fold])]
+    seen: Counter[str] = Counter()
+    ranked = []
+    for index, child in enumerate(children):
+        task = str(child["run"].get("taskName"))
+        # One run of every task tells more than many of the first task.
+        ranked.append((_INTEREST.get(child["run"]["status"], 3), seen[task], index))
+        seen[task] += 1
+    return [children[index] for index in sorted(index for _, _, index in sorted(ranked)[:fold])]
 
 
 def _remarks(run: dict[str, Any], now: datetime) -> list[str]:
