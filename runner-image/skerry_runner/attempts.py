@@ -38,6 +38,7 @@ class Attempt:
         self.memory: Memory | None = None
         self.settled = False
         self.complete_seq: int | None = None
+        self._superseded = False
         self.timeout = assignment["timeout_seconds"]
         self.book = LogBook(surroundings.limits, self._send_logs, self._echo)
         self._around = surroundings
@@ -124,7 +125,9 @@ class Attempt:
 
     def supersede(self) -> None:
         """The control plane gave the run to another attempt: nothing of this one counts any more."""
-        self._close()
+        self._superseded = True
+        if not self.settled:
+            self._close()
         self._around.outbox.forget(self.id)
 
     def settle(
@@ -183,6 +186,8 @@ class Attempt:
         self._around.settled(self)
 
     def _complete(self, outcome: Outcome, usage: Usage, finished_at: float, *, uploaded: bool = False) -> None:
+        if self._superseded:
+            return
         self.complete_seq = self._next_seq()
         message: dict[str, Any] = {
             "type": "complete",
@@ -254,6 +259,8 @@ class Attempt:
         self._around.outbox.keep(self.id, seq, orjson.dumps(message))
 
     def _send_logs(self, entries: list[LogEntry]) -> bool:
+        if self._superseded:
+            return True
         seq = self._next_seq()
         message = {"type": "logs", "attempt": self.id, "token": self.token, "seq": seq, "entries": entries}
         if self.complete_seq is not None:

@@ -10,6 +10,7 @@ from typing import cast
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.uri import parse_uri
 
 OPEN_SECONDS = 10.0
@@ -77,21 +78,24 @@ class Link(asyncio.Protocol):
         """The server's words for it."""
         return self._protocol.close_reason or ""
 
-    def send(self, message: bytes) -> None:
-        """Send a text message; a lost connection is noticed by its owner, not here."""
-        if self._transport is not None and not self.closed.done():
-            self._protocol.send_text(message)
-            self._flush()
+    def send(self, message: bytes) -> bool:
+        """Send a text message; False when the connection is closing or gone."""
+        if self._protocol.state is not State.OPEN or self.closed.done():
+            return False
+        self._protocol.send_text(message)
+        self._flush()
+        return True
 
     def ping(self) -> None:
         """Send a ping; the answer counts as being heard."""
-        if not self.closed.done():
+        if self._protocol.state is State.OPEN:
             self._protocol.send_ping(b"")
             self._flush()
 
     async def close(self) -> None:
         """Say goodbye and wait briefly for the answer."""
-        if self.closed.done():
+        if self._protocol.state is not State.OPEN or self.closed.done():
+            self.abort()
             return
         self._protocol.send_close(1000)
         self._flush()
@@ -132,9 +136,8 @@ class Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         if not self._opened.done():
-            self._opened.set_exception(
-                self._protocol.handshake_exc or exc or ConnectionResetError("closed in the handshake")
-            )
+            problem = self._protocol.handshake_exc or exc
+            self._opened.set_exception(Refused(str(problem or "closed in the handshake"), None))
         if not self.closed.done():
             self.closed.set_result(None)
 

@@ -92,9 +92,7 @@ class Session:
 
     def post(self, message: bytes) -> None:
         """Send a message once, on the next connection if there is none now."""
-        if self._talking:
-            self._send(message)
-        else:
+        if not (self._talking and self._send(message)):
             self._posted.append(message)
 
     def release(self, attempt: str, seq: int | str) -> None:
@@ -229,9 +227,11 @@ class Session:
             for waiting in kept.values():
                 self._send(waiting)
         self._agent.connected()
-        while self._posted:
-            self._send(self._posted.popleft())
+        posted = tuple(self._posted)
+        self._posted.clear()
+        for message_once in posted:
+            self.post(message_once)
 
-    def _send(self, message: bytes) -> None:
+    def _send(self, message: bytes) -> bool:
         assert self._link is not None
-        self._link.send(message)
+        return self._link.send(message)

@@ -147,14 +147,14 @@ class RunTenant:
     def dismiss(self) -> None:
         """End the process: it is not needed."""
         self.stopped = True
-        self.slot.kill(signal.SIGKILL)
+        self._kill(signal.SIGKILL)
 
     # For the attempt.
 
     def stop(self, attempt: Attempt, grace_seconds: float) -> None:
         """SIGTERM now, SIGKILL later."""
         if grace_seconds > 0:
-            self.slot.kill(signal.SIGTERM)
+            self._kill(signal.SIGTERM)
         self._kill_after(grace_seconds)
 
     @property
@@ -169,7 +169,12 @@ class RunTenant:
     def _kill_after(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.slot.kill, signal.SIGKILL)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._kill, signal.SIGKILL)
+
+    def _kill(self, number: signal.Signals) -> None:
+        # The slot may belong to the next process already, when the control plane speaks of an attempt that is over.
+        if self.slot.tenant is self:
+            self.slot.kill(number)
 
     def _withdraw(self) -> None:
         self._held = None

@@ -21,6 +21,8 @@ from skerry_runner.slots import Exit, Slot
 
 _CANCELLATIONS_SECONDS = 30.0
 _TAIL_LINES = 200
+# An attempt that is not given the time to end costs the whole worker.
+_LEAST_GRACE_SECONDS = 1.0
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -141,11 +143,13 @@ class WorkerTenant:
 
     def stop(self, attempt: Attempt, grace_seconds: float) -> None:
         """Tell the process which attempt to cancel; go on without it after the grace time."""
+        if attempt.id not in self.attempts:
+            return
         self._canceled.append(attempt.id)
         if self._listener is not None:
             self._tell_canceled()
         loop = asyncio.get_running_loop()
-        self._killers[attempt.id] = loop.call_later(grace_seconds, self._abandon, attempt)
+        self._killers[attempt.id] = loop.call_later(max(grace_seconds, _LEAST_GRACE_SECONDS), self._abandon, attempt)
 
     @property
     def pid(self) -> int | None:

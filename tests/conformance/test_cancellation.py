@@ -23,11 +23,12 @@ def test_canceling_a_running_run_ends_its_process(sdk: Sdk, tmp_path: Path) -> N
 
 def test_waiting_for_a_canceled_run_returns_its_details(sdk: Sdk, tmp_path: Path) -> None:
     waiting = sdk.client.submit("run", task=f"{WORKFLOW}/sleep", input=[str(tmp_path), 60])
-    eventually(lambda: pids_in(tmp_path))
-    (run,) = [one["id"] for one in sdk.server.runs(taskSlug=f"{WORKFLOW}/sleep") if one["status"] == "running"]
-    sdk.client.call("cancel", run=run)
+    run = eventually(
+        lambda: [one for one in sdk.server.runs(taskSlug=f"{WORKFLOW}/sleep") if one["status"] == "running"]
+    )
+    sdk.client.call("cancel", run=run[0]["id"])
     details = waiting.result(5)
-    assert (details["id"], details["status"]) == (run, "canceled")
+    assert (details["id"], details["status"]) == (run[0]["id"], "canceled")
 
 
 def test_canceling_a_root_cancels_all_below_it(latest: Sdk, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,7 +14,7 @@ from skerry_api.http.bare_routes import reply
 from skerry_api.http.contexts import engine_of
 from skerry_api.http.runs import check_visible
 from skerry_api.http.schemas.logs import LogPage, RunLogs
-from skerry_api.http.schemas.shapes import Moment
+from skerry_api.http.schemas.shapes import EARLIEST, Moment
 from skerry_api.storage import catalogues, logs
 from skerry_api.storage.logs import LogFilter
 from skerry_api.storage.runs import Row
@@ -23,7 +23,6 @@ DEFAULT_LINES = 100
 DEFAULT_STRETCH = timedelta(hours=1)
 
 _STREAMS = {"info": "stdout", "error": "stderr"}
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 Direction = Literal["backward", "forward"]
@@ -82,7 +81,7 @@ async def search_logs(
     `nextEndTime`; lines of one millisecond are never split, so a page may have a few more than `limit`.
     """
     end = end_time or datetime.now(UTC)
-    start = start_time or (_EARLIEST if task_run else end - DEFAULT_STRETCH)
+    start = start_time or (EARLIEST if task_run else end - DEFAULT_STRETCH)
     streams = None if level is None else [_STREAMS[name] for name in level if name in _STREAMS]
     newest_first = direction == "backward"
     async with engine_of(request).database.transaction() as connection:
@@ -93,7 +92,8 @@ async def search_logs(
             tasks=task and [*task, *await catalogues.fetch_addresses(connection, task)],
             streams=streams,
             texts=text,
-            since=_day_before(start),
+            # Lines are kept by the day they were stored; a runner's clock may be ahead of the database's.
+            since=(start - timedelta(days=1)).date(),
         )
         lines = await logs.search_lines(connection, wanted, start, end, limit, newest_first=newest_first)
     last = lines[-1]["time"] if lines else None
@@ -105,8 +105,3 @@ async def search_logs(
             "logs": [presentations.log_line(line) for line in lines],
         }
     )
-
-
-def _day_before(moment: datetime) -> date | None:
-    # Lines are kept by the day they were stored; a runner's clock may be ahead of the database's.
-    return None if moment - _EARLIEST < timedelta(days=1) else (moment - timedelta(days=1)).date()

@@ -13,7 +13,7 @@ from skerry_api.http import failures, presentations, queries
 from skerry_api.http.authorisations import Reader
 from skerry_api.http.bare_routes import reply
 from skerry_api.http.contexts import engine_of
-from skerry_api.http.schemas.shapes import Moment
+from skerry_api.http.schemas.shapes import EARLIEST, Moment
 from skerry_api.http.schemas.usages import Series, UsageReport
 from skerry_api.storage import catalogues, usages
 from skerry_api.storage.usages import Row
@@ -21,8 +21,6 @@ from skerry_api.storage.usages import Row
 USAGE_STRETCH = timedelta(days=30)
 METRICS_STRETCH = timedelta(hours=1)
 MAX_POINTS = 1500
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 StartTime = Annotated[Moment | None, Query(alias="startTime", description="Default: an hour before the end.")]
 EndTime = Annotated[Moment | None, Query(alias="endTime", description="Default: now.")]
@@ -47,7 +45,7 @@ async def get_usage(
 ) -> Response:
     """Read what the attempts that ended in a stretch of time have used, by task and plan."""
     until = end or datetime.now(UTC)
-    since = start or _before(until, USAGE_STRETCH)
+    since = start or until - USAGE_STRETCH
     wanted = (
         workflow if caller.workflow is None else [slug for slug in workflow or [caller.workflow] if caller.sees(slug)]
     )
@@ -104,18 +102,11 @@ async def get_queued(
 def _stretch(start_time: datetime | None, end_time: datetime | None, resolution: int) -> tuple[datetime, datetime, int]:
     """From when until when to count, and in steps of how many seconds: longer ones if there were too many."""
     end = end_time or datetime.now(UTC)
-    start = start_time or _before(end, METRICS_STRETCH)
+    start = start_time or end - METRICS_STRETCH
     step = max(resolution, math.ceil((end - start).total_seconds() / MAX_POINTS))
     # Whole multiples of the step, so that two requests count into the same stretches.
-    since_epoch = (start - _EPOCH) // timedelta(seconds=step) * timedelta(seconds=step)
-    return max(_EPOCH, _EPOCH + since_epoch), end, step
-
-
-def _before(moment: datetime, stretch: timedelta) -> datetime:
-    try:
-        return moment - stretch
-    except OverflowError:
-        return moment
+    since_earliest = (start - EARLIEST) // timedelta(seconds=step) * timedelta(seconds=step)
+    return EARLIEST + since_earliest, end, step
 
 
 def _series(rows: Iterable[Row], *, by_state: bool) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ from skerry.tasks import AsyncTask, SyncTask, Task
 if TYPE_CHECKING:
     from skerry import models
     from skerry.clients import AsyncClient, Client
-    from skerry.requests import RunRequest
+    from skerry.requests.runs import RunRequest
     from skerry.triggers import workflows
 
 __version__ = "0.1.0"
@@ -95,7 +95,7 @@ __all__ = [
 _LAZY = {
     "AsyncClient": "skerry.clients",
     "Client": "skerry.clients",
-    "RunRequest": "skerry.requests",
+    "RunRequest": "skerry.requests.runs",
     "workflows": "skerry.triggers",
 }
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from skerry import resources
 from skerry.errors import SkerryError
-from skerry.exchanges import Settings, refusal, stream_delay
-from skerry.requests import Answer, Listing, Operation, Request
+from skerry.exchanges import STREAM_PAUSE_SECONDS, Settings, refusal, stream_delay
+from skerry.requests.conversations import Answer, Listing, Operation, Request
 from skerry.subscriptions import EventReader, Subscription
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Client:
         import httpx
 
         failures = 0
-        while not subscription.done:
+        while not subscription.is_done():
             try:
                 with self._http.stream("GET", subscription.path, **self._settings.stream(subscription)) as response:
                     if not response.is_success:
@@ -131,10 +131,11 @@ class Client:
                         event = reader.feed(line)
                         if event is not None:
                             yield from subscription.receive(event)
-                        if subscription.done:
+                        if subscription.is_done():
                             return
-                if not subscription.outlives_stream:
+                if self.carry_out(subscription.over()):
                     return
+                time.sleep(STREAM_PAUSE_SECONDS)
             except httpx.TransportError as error:
                 failures += 1
                 time.sleep(stream_delay(self._settings.failure(error), failures))
@@ -240,7 +241,7 @@ class AsyncClient:
         import httpx
 
         failures = 0
-        while not subscription.done:
+        while not subscription.is_done():
             try:
                 stream = self._http.stream("GET", subscription.path, **self._settings.stream(subscription))
                 async with stream as response:
@@ -253,10 +254,11 @@ class AsyncClient:
                         event = reader.feed(line)
                         for item in subscription.receive(event) if event is not None else ():
                             yield item
-                        if subscription.done:
+                        if subscription.is_done():
                             return
-                if not subscription.outlives_stream:
+                if await self.carry_out(subscription.over()):
                     return
+                await asyncio.sleep(STREAM_PAUSE_SECONDS)
             except httpx.TransportError as error:
                 failures += 1
                 await asyncio.sleep(stream_delay(self._settings.failure(error), failures))

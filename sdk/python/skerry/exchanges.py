@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skerry.errors import ConfigurationError, ConnectionFailed, RequestTimeout, error_for_status
-from skerry.requests import Answer, Request
+from skerry.requests.conversations import Answer, Request
 
 if TYPE_CHECKING:
     import httpx
@@ -25,6 +25,8 @@ _REFUSED_UNTOUCHED = frozenset({429, 503})
 _PASSING = frozenset({429, 502, 503, 504})
 # A stream that is silent for this long is dead: the server sends a comment every 25 seconds.
 STREAM_SILENCE_SECONDS = 60.0
+# Before a stream that the server ended early is taken up again.
+STREAM_PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,10 @@ class Settings:
 
     def stream(self, subscription: Subscription[Any]) -> dict[str, Any]:
         """The keyword arguments of an httpx stream."""
+        resumed = {"Last-Event-ID": subscription.last_id} if subscription.last_id else {}
         return {
             "params": list(subscription.params) or None,
-            "headers": {"Accept": "text/event-stream"},
+            "headers": {"Accept": "text/event-stream", **resumed},
             "timeout": max(self.timeout_seconds, STREAM_SILENCE_SECONDS),
         }
 

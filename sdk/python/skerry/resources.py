@@ -6,8 +6,9 @@ import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from skerry import models, requests, subscriptions
-from skerry.requests import Listing, Operation
+from skerry import models, subscriptions
+from skerry.requests import conversations, deployments, installations, runs
+from skerry.requests.conversations import Listing, Operation
 from skerry.subscriptions import Subscription
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ class AwaitedStream(Generic[P, T]):
         return call
 
 
-blocking_request = Blocking(requests.any_request)
-awaited_request = Awaited(requests.any_request)
+blocking_request = Blocking(conversations.any_request)
+awaited_request = Awaited(conversations.any_request)
 blocking_stream = BlockingStream(subscriptions.any_events)
 awaited_stream = AwaitedStream(subscriptions.any_events)
 
@@ -142,17 +143,17 @@ awaited_stream = AwaitedStream(subscriptions.any_events)
 class Runs(Resource):
     """Runs: start, look at, wait for, cancel."""
 
-    start = Blocking(requests.start_run)
-    create = Blocking(requests.create_run)
-    create_batch = Blocking(requests.create_runs)
-    get = Blocking(requests.get_run)
-    wait = Blocking(requests.wait_for_run)
-    result = Blocking(requests.run_result)
-    list = BlockingPages(requests.list_runs, models.Run)
-    cancel = Blocking(requests.cancel_run)
-    retry = Blocking(requests.retry_run)
-    tree = Blocking(requests.run_tree)
-    logs = BlockingPages(requests.run_logs, models.LogLine)
+    start = Blocking(runs.start_run)
+    create = Blocking(runs.create_run)
+    create_batch = Blocking(runs.create_runs)
+    get = Blocking(runs.get_run)
+    wait = Blocking(runs.wait_for_run)
+    result = Blocking(runs.run_result)
+    list = BlockingPages(runs.list_runs, models.Run)
+    cancel = Blocking(runs.cancel_run)
+    retry = Blocking(runs.retry_run)
+    tree = Blocking(runs.run_tree)
+    logs = BlockingPages(runs.run_logs, models.LogLine)
     follow_logs = BlockingStream(subscriptions.followed_logs)
     events = BlockingStream(subscriptions.finished_runs)
 
@@ -160,17 +161,17 @@ class Runs(Resource):
 class AsyncRuns(AsyncResource):
     """Runs: start, look at, wait for, cancel."""
 
-    start = Awaited(requests.start_run)
-    create = Awaited(requests.create_run)
-    create_batch = Awaited(requests.create_runs)
-    get = Awaited(requests.get_run)
-    wait = Awaited(requests.wait_for_run)
-    result = Awaited(requests.run_result)
-    list = AwaitedPages(requests.list_runs, models.Run)
-    cancel = Awaited(requests.cancel_run)
-    retry = Awaited(requests.retry_run)
-    tree = Awaited(requests.run_tree)
-    logs = AwaitedPages(requests.run_logs, models.LogLine)
+    start = Awaited(runs.start_run)
+    create = Awaited(runs.create_run)
+    create_batch = Awaited(runs.create_runs)
+    get = Awaited(runs.get_run)
+    wait = Awaited(runs.wait_for_run)
+    result = Awaited(runs.run_result)
+    list = AwaitedPages(runs.list_runs, models.Run)
+    cancel = Awaited(runs.cancel_run)
+    retry = Awaited(runs.retry_run)
+    tree = Awaited(runs.run_tree)
+    logs = AwaitedPages(runs.run_logs, models.LogLine)
     follow_logs = AwaitedStream(subscriptions.followed_logs)
     events = AwaitedStream(subscriptions.finished_runs)
 
@@ -178,88 +179,88 @@ class AsyncRuns(AsyncResource):
 class Tasks(Resource):
     """Registered tasks."""
 
-    list = BlockingPages(requests.list_tasks, models.RegisteredTask)
-    get = Blocking(requests.get_task)
+    list = BlockingPages(deployments.list_tasks, models.RegisteredTask)
+    get = Blocking(deployments.get_task)
 
 
 class AsyncTasks(AsyncResource):
     """Registered tasks."""
 
-    list = AwaitedPages(requests.list_tasks, models.RegisteredTask)
-    get = Awaited(requests.get_task)
+    list = AwaitedPages(deployments.list_tasks, models.RegisteredTask)
+    get = Awaited(deployments.get_task)
 
 
 class Workflows(Resource):
     """Workflows."""
 
-    list = BlockingPages(requests.list_workflows, models.Workflow)
-    create = Blocking(requests.create_workflow)
-    get = Blocking(requests.get_workflow)
-    update = Blocking(requests.update_workflow)
-    delete = Blocking(requests.delete_workflow)
+    list = BlockingPages(deployments.list_workflows, models.Workflow)
+    create = Blocking(deployments.create_workflow)
+    get = Blocking(deployments.get_workflow)
+    update = Blocking(deployments.update_workflow)
+    delete = Blocking(deployments.delete_workflow)
 
 
 class AsyncWorkflows(AsyncResource):
     """Workflows."""
 
-    list = AwaitedPages(requests.list_workflows, models.Workflow)
-    create = Awaited(requests.create_workflow)
-    get = Awaited(requests.get_workflow)
-    update = Awaited(requests.update_workflow)
-    delete = Awaited(requests.delete_workflow)
+    list = AwaitedPages(deployments.list_workflows, models.Workflow)
+    create = Awaited(deployments.create_workflow)
+    get = Awaited(deployments.get_workflow)
+    update = Awaited(deployments.update_workflow)
+    delete = Awaited(deployments.delete_workflow)
 
 
 class Versions(Resource):
     """Versions of workflows."""
 
-    list = BlockingPages(requests.list_versions, models.WorkflowVersion)
-    get = Blocking(requests.get_version)
+    list = BlockingPages(deployments.list_versions, models.WorkflowVersion)
+    get = Blocking(deployments.get_version)
 
 
 class AsyncVersions(AsyncResource):
     """Versions of workflows."""
 
-    list = AwaitedPages(requests.list_versions, models.WorkflowVersion)
-    get = Awaited(requests.get_version)
+    list = AwaitedPages(deployments.list_versions, models.WorkflowVersion)
+    get = Awaited(deployments.get_version)
 
 
 class Plans(Resource):
     """Compute plans."""
 
-    list = Blocking(requests.list_plans)
+    list = Blocking(deployments.list_plans)
 
 
 class AsyncPlans(AsyncResource):
     """Compute plans."""
 
-    list = Awaited(requests.list_plans)
+    list = Awaited(deployments.list_plans)
 
 
 class ApiKeys(Resource):
     """API keys; needs the scope `admin`."""
 
-    create = Blocking(requests.create_api_key)
-    list = BlockingPages(requests.list_api_keys, models.ApiKey)
-    revoke = Blocking(requests.revoke_api_key)
+    create = Blocking(installations.create_api_key)
+    list = BlockingPages(installations.list_api_keys, models.ApiKey)
+    revoke = Blocking(installations.revoke_api_key)
 
 
 class AsyncApiKeys(AsyncResource):
     """API keys; needs the scope `admin`."""
 
-    create = Awaited(requests.create_api_key)
-    list = AwaitedPages(requests.list_api_keys, models.ApiKey)
-    revoke = Awaited(requests.revoke_api_key)
+    create = Awaited(installations.create_api_key)
+    list = AwaitedPages(installations.list_api_keys, models.ApiKey)
+    revoke = Awaited(installations.revoke_api_key)
 
 
 class Health(Resource):
     """Whether the server is there."""
 
-    live = Blocking(requests.is_live)
-    ready = Blocking(requests.is_ready)
+    live = Blocking(installations.is_live)
+    ready = Blocking(installations.is_ready)
 
 
 class AsyncHealth(AsyncResource):
     """Whether the server is there."""
 
-    live = Awaited(requests.is_live)
-    ready = Awaited(requests.is_ready)
+    live = Awaited(installations.is_live)
+    ready = Awaited(installations.is_ready)

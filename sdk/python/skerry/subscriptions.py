@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from skerry.models import LogLine, Run, ServerEvent
-from skerry.requests import query
+from skerry.requests.conversations import Operation, query
+from skerry.requests.runs import get_run
 
 T = TypeVar("T")
-
-# As far as a server goes back when it is asked to follow a run.
-_REMEMBERED_LINES = 1000
 
 
 class EventReader:
@@ -55,30 +52,39 @@ class Subscription(Generic[T]):
     """A stream of events: where it is, and what comes of each event. A broken connection is taken up again.
 
     Attributes:
-        outlives_stream: whether more is expected when the server ends the stream in good order.
+        last_id: the last event's id; a server that gives ids continues after it.
     """
 
-    outlives_stream = False
+    last_id: str | None = None
 
     def __init__(self, path: str, params: Sequence[tuple[str, str]] = ()) -> None:
         """Subscribe to `path`."""
         self.path = path
         self.params = params
 
-    @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Whether nothing more is expected."""
         return False
 
+    def over(self) -> Operation[bool]:
+        """Whether that was all, asked when the server has ended the stream: it also does so when it stops or tires."""
+        yield from ()
+        return True
+
     def receive(self, event: ServerEvent) -> Iterator[T]:
         """What `event` means to the subscriber."""
+        self.last_id = event.id or self.last_id
+        yield from self.read(event)
+
+    def read(self, event: ServerEvent) -> Iterator[T]:
+        """The items in `event`."""
         raise NotImplementedError
 
 
 class RawEvents(Subscription[ServerEvent]):
     """Any stream, as it comes."""
 
-    def receive(self, event: ServerEvent) -> Iterator[ServerEvent]:
+    def read(self, event: ServerEvent) -> Iterator[ServerEvent]:
         """The event itself."""
         yield event
 
@@ -89,19 +95,21 @@ class FinishedRuns(Subscription[Run]):
     The server repeats finished runs to whoever connects, so a broken stream loses none.
     """
 
-    outlives_stream = True
-
     def __init__(self, run_ids: Sequence[str]) -> None:
         """Wait for `run_ids`."""
         super().__init__("/v1/task-runs/events", query(taskRunIds=list(run_ids)))
         self._missing = set(run_ids)
 
-    @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Whether all runs have finished."""
         return not self._missing
 
-    def receive(self, event: ServerEvent) -> Iterator[Run]:
+    def over(self) -> Operation[bool]:
+        """Only when all runs have finished."""
+        yield from ()
+        return self.is_done()
+
+    def read(self, event: ServerEvent) -> Iterator[Run]:
         """The run, unless it was seen before."""
         if event.event.startswith("task.") and isinstance(event.data, Mapping):
             run = Run.from_json(event.data)
@@ -111,20 +119,23 @@ class FinishedRuns(Subscription[Run]):
 
 
 class FollowedLogs(Subscription[LogLine]):
-    """The lines of a run while it writes them. After a broken connection lines that came before are left out."""
+    """The lines of a run while it writes them, each once."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, include_descendants: bool) -> None:
         """Follow `run_id`."""
-        super().__init__("/v1/logs/subscribe", query(taskRun=run_id))
-        self._seen: deque[str] = deque(maxlen=_REMEMBERED_LINES)
+        params = query(taskRun=run_id, includeDescendants=include_descendants or None)
+        super().__init__("/v1/logs/subscribe", params)
+        self._run_id = run_id
 
-    def receive(self, event: ServerEvent) -> Iterator[LogLine]:
-        """The line, unless it was seen before."""
+    def over(self) -> Operation[bool]:
+        """Only when the run has finished."""
+        run = yield from get_run(self._run_id)
+        return run.finished
+
+    def read(self, event: ServerEvent) -> Iterator[LogLine]:
+        """The line."""
         if event.event == "log" and isinstance(event.data, Mapping):
-            line = LogLine.from_json(event.data)
-            if line.id not in self._seen:
-                self._seen.append(line.id)
-                yield line
+            yield LogLine.from_json(event.data)
 
 
 def any_events(path: str, *, params: Mapping[str, Any] | None = None) -> Subscription[ServerEvent]:
@@ -137,6 +148,6 @@ def finished_runs(run_ids: Sequence[str]) -> Subscription[Run]:
     return FinishedRuns(run_ids)
 
 
-def followed_logs(run_id: str) -> Subscription[LogLine]:
-    """The lines of a run as it writes them, until the server ends the stream."""
-    return FollowedLogs(run_id)
+def followed_logs(run_id: str, *, include_descendants: bool = False) -> Subscription[LogLine]:
+    """The lines of a run as it writes them, from its first, until it has finished."""
+    return FollowedLogs(run_id, include_descendants)

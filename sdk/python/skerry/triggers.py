@@ -18,7 +18,7 @@ from skerry.contexts import loop_is_running
 from skerry.errors import ConfigurationError, OutsideRun
 from skerry.handles import Handle
 from skerry.models import Run
-from skerry.requests import RunRequest, trigger_run
+from skerry.requests.runs import RunRequest, trigger_run
 from skerry.retries import Retry
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Trigger:
         tags: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
     ) -> Trigger:
-        """The same task, started with these options (see `skerry.requests.RunRequest`)."""
+        """The same task, started with these options (see `skerry.RunRequest`)."""
         return Trigger(
             dataclasses.replace(
                 self._request,

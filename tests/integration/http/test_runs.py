@@ -184,7 +184,6 @@ async def test_a_run_that_is_not_over_cannot_be_retried(server: Server) -> None:
 async def test_a_delayed_run_says_until_when(server: Server) -> None:
     run = await server.trigger(delaySeconds=3600)
     assert run["delayedUntil"] > run["createdAt"]
-    run = await server.trigger(runAt="2099-01-01T00:00:00+01:00") if False else run
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
@@ -215,7 +214,6 @@ async def test_unknown_runs_are_not_found(server: Server, method: str, run_id: s
         ({"delaySeconds": "1"}, "delaySeconds"),
         ({"runAt": 0}, "runAt"),
         ({"runAt": "2026-11-22"}, "runAt"),
-        ({"runAt": "0001-01-01T00:00:00+14:00"}, "runAt"),
         ({"runAt": "9999-01-01T00:00:00Z"}, "runAt"),
         ({"retry": {"maxRetries": -1}}, "retry.maxRetries"),
     ],

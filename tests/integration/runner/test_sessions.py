@@ -125,3 +125,25 @@ async def test_user_code_does_not_see_the_token(control_plane: ControlPlane) -> 
     assert "SKERRY_SDK_MODE=run" in outcome["error"]["stack_trace"]
     assert "SKERRY_RUNNER_TOKEN" not in outcome["error"]["stack_trace"]
     assert "SKERRY_RUNNER_TOKEN" not in os.environ
+
+
+async def test_word_that_a_finished_attempt_was_superseded_harms_nobody_else(control_plane: ControlPlane) -> None:
+    control_plane.acknowledge = False
+    async with running(control_plane, capacity=1) as runner:
+        await control_plane.assign("old", "noop")
+        await control_plane.outcome("old")
+        await control_plane.assign("new", "sleeps", 0.5)
+        await until_line(control_plane, "new", "sleeping")
+        await control_plane.send("cancel", attempt="old", reason="superseded", grace_seconds=0)
+        control_plane.acknowledge = True
+        assert (await control_plane.outcome("new"))["status"] == "succeeded"
+        await control_plane.send("exit")
+        await control_plane.send("cancel", attempt="new", reason="superseded", grace_seconds=0)
+        assert await runner.leave() == 0
+
+
+async def test_refused_token_is_tried_again(control_plane: ControlPlane) -> None:
+    async with running(control_plane, SKERRY_RUNNER_TOKEN="wrong") as runner:
+        await asyncio.sleep(1)
+        assert runner.process.returncode is None
+    assert control_plane.connections == 0

@@ -242,7 +242,7 @@ async def test_events_stream_asynchronously() -> None:
 def test_logs_are_followed_until_the_server_ends_them() -> None:
     line = {"id": "1", "timestamp": "2026-01-02T03:04:05Z", "taskRunId": "trn-1", "stream": "stderr", "message": "hi"}
     text = f"event: log\ndata: {json.dumps(line)}\n\n"
-    server = Server(httpx.Response(200, text=text))
+    server = Server(httpx.Response(200, text=text), answer(RUN), httpx.Response(200), answer(DONE))
     assert [(item.message, item.stream) for item in server.client.runs.follow_logs("trn-1")] == [("hi", "stderr")]
 
 

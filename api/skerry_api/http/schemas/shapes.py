@@ -12,6 +12,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic.alias_generators import to_camel
 
 MAX_METADATA_BYTES = 16 * 1024
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z")
 
@@ -55,16 +57,12 @@ def check_moment(value: Any) -> Any:
     return value
 
 
-def in_utc(value: datetime) -> datetime:
-    """The same moment in UTC.
-
-    Raises:
-        ValueError: it is before the first or after the last year there is.
-    """
+def in_range(value: datetime) -> datetime:
+    """The same moment in UTC, or the nearest that can be reckoned with: before 1970 and after 9998 there is nothing."""
     try:
-        return value.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("is out of range") from error
+        return min(max(value.astimezone(UTC), EARLIEST), LATEST)
+    except OverflowError:
+        return EARLIEST if value.year < EARLIEST.year else LATEST
 
 
 def check_metadata(value: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +93,7 @@ Time = Annotated[datetime, Field(examples=["2026-11-22T21:04:05.678Z"])]
 Moment = Annotated[
     AwareDatetime,
     BeforeValidator(check_moment),
-    AfterValidator(in_utc),
+    AfterValidator(in_range),
     Field(examples=["2026-11-22T21:04:05.678Z"]),
 ]
 Metadata = Annotated[dict[str, Any], AfterValidator(check_metadata)]

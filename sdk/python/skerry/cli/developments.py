@@ -24,7 +24,7 @@ _READY_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
 _PRINTED_LINES = 10_000
 _LEVELS_SHOWN = frozenset({"error", "critical"})
-_TOLD_OTHERWISE = frozenset({"fatal", "registration_failed"})
+_TOLD_OTHERWISE = frozenset({"fatal", "registration_failed", "cannot_start"})
 """Events that are shown in a form of their own."""
 
 app = options.command("Run your tasks on this machine, and follow every run.")

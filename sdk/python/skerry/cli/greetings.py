@@ -34,4 +34,5 @@ def greeting(tasks: Sequence[dict[str, Any]], url: str, watching: bool) -> Group
 
 
 def _easiest(tasks: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return min(tasks, key=lambda task: len(samples.arguments_for(task)))
+    # Of equally easy ones the last: a task that uses others is usually written after them.
+    return min(reversed(tasks), key=lambda task: len(samples.arguments_for(task)))

@@ -134,7 +134,7 @@ def run_logs(
 
 @app.command("cancel", epilog=options.examples("skerry runs cancel trn-0k3v9d…"))
 def cancel_runs(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="The ids of the runs.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="The ids of the runs.")],
     url: options.Url = None,
 ) -> None:
     """Cancel runs and everything they started. A run that has ended stays as it is."""

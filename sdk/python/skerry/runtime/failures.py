@@ -12,6 +12,7 @@ import skerry
 from skerry.errors import InvalidInput, NonRetryable, TaskRunError
 
 _OUR_FOLDER = os.path.dirname(os.path.abspath(skerry.__file__)) + os.sep
+LONGEST_STACK_TRACE = 64_000
 _MACHINERY = ("<frozen importlib", "<frozen runpy", importlib.__file__)
 
 
@@ -20,7 +21,7 @@ def failure_of(error: BaseException) -> dict[str, Any]:
     failure: dict[str, Any] = {
         "details": _message(error),
         "type": type(error).__name__,
-        "stack_trace": stack_trace(error),
+        "stack_trace": stack_trace(error)[-LONGEST_STACK_TRACE:],
     }
     if _is_final(error):
         failure["retryable"] = False

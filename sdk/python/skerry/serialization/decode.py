@@ -12,7 +12,6 @@ raises `Mismatch`, which carries the path. Choices where JSON says less than Pyt
 
 from __future__ import annotations
 
-import binascii
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args, get_origin
@@ -21,6 +20,7 @@ from skerry.serialization import hints, objects
 from skerry.serialization.encode import class_key, plain
 from skerry.serialization.mismatches import Decoder, Mismatch, described
 from skerry.serialization.records import as_records
+from skerry.serialization.scalars import SCALARS
 
 # By hint and spelling: `A | B == B | A`, but the order decides which is tried first.
 _compiled: dict[tuple[Any, str], Decoder] = {}
@@ -66,100 +66,11 @@ def _compile(annotation: Any) -> Decoder:
 def _by_class(kind: type, arguments: tuple[Any, ...]) -> Decoder:
     for klass in kind.__mro__:
         key = class_key(klass)
-        if key in _SCALARS:
-            return _SCALARS[key](kind)
+        if key in SCALARS:
+            return SCALARS[key](kind)
         if key in _CONTAINERS:
             return _CONTAINERS[key](kind, arguments)
     return _instance_of(kind)
-
-
-def _exactly(kind: type) -> Decoder:
-    def decode(value: Any) -> Any:
-        if type(value) is kind:
-            return value
-        raise Mismatch.expected(kind.__name__, value)
-
-    return decode
-
-
-def _int(kind: type) -> Decoder:
-    def decode(value: Any) -> Any:
-        if type(value) is int:
-            return value if kind is int else kind(value)
-        if type(value) is float and value.is_integer():
-            return kind(value)
-        raise Mismatch.expected("int", value)
-
-    return decode
-
-
-def _float(kind: type) -> Decoder:
-    def decode(value: Any) -> Any:
-        if type(value) is float or type(value) is int:
-            return kind(value)
-        raise Mismatch.expected("float", value)
-
-    return decode
-
-
-def _str(kind: type) -> Decoder:
-    return _exactly(str) if kind is str else _text(kind, kind)
-
-
-def _text(kind: type, build: Callable[[str], Any]) -> Decoder:
-    def decode(value: Any) -> Any:
-        if type(value) is not str:
-            raise Mismatch.expected(kind.__name__, value)
-        try:
-            return build(value)
-        except (ValueError, ArithmeticError):
-            raise Mismatch.expected(kind.__name__, value) from None
-
-    return decode
-
-
-def _bytes(kind: type) -> Decoder:
-    def build(text: str) -> Any:
-        try:
-            return kind(binascii.a2b_base64(text, strict_mode=True))
-        except binascii.Error:
-            raise Mismatch(f"expected base64 of bytes, got {described(text)}") from None
-
-    return _text(kind, build)
-
-
-def _from_iso(kind: Any) -> Decoder:
-    return _text(kind, kind.fromisoformat)
-
-
-def _timedelta(kind: type) -> Decoder:
-    def build(text: str) -> Any:
-        sign, marker, digits = text.partition("PT")
-        if not marker or sign not in ("", "-") or not digits.endswith("S"):
-            raise ValueError(text)
-        whole, _, fraction = digits[:-1].partition(".")
-        span = kind(seconds=int(whole), microseconds=int((fraction + "000000")[:6]))
-        return -span if sign else span
-
-    return _text(kind, build)
-
-
-def _enum(kind: Any) -> Decoder:
-    def decode(value: Any) -> Any:
-        try:
-            return kind(value)
-        except (ValueError, TypeError):
-            for member in kind:
-                if plain(member.value) == value:
-                    return member
-            choices = ", ".join(repr(plain(member.value)) for member in kind)
-            raise Mismatch(f"expected one of {choices}, got {described(value)}") from None
-
-    return decode
-
-
-def _none(kind: type) -> Decoder:
-    return _exactly(type(None))
 
 
 def _sequence(build: Callable[[Any], Any]) -> Callable[[type, tuple[Any, ...]], Decoder]:
@@ -290,25 +201,6 @@ def _instance_of(kind: type) -> Decoder:
         raise Mismatch(f"cannot build {kind.__qualname__} from JSON; make it a dataclass or a pydantic model")
 
     return decode
-
-
-_SCALARS: Mapping[tuple[str, str], Callable[[Any], Decoder]] = {
-    ("enum", "Enum"): _enum,
-    ("builtins", "NoneType"): _none,
-    ("builtins", "bool"): _exactly,
-    ("builtins", "int"): _int,
-    ("builtins", "float"): _float,
-    ("builtins", "str"): _str,
-    ("builtins", "bytes"): _bytes,
-    ("builtins", "bytearray"): _bytes,
-    ("datetime", "datetime"): _from_iso,
-    ("datetime", "date"): _from_iso,
-    ("datetime", "time"): _from_iso,
-    ("datetime", "timedelta"): _timedelta,
-    ("uuid", "UUID"): lambda kind: _text(kind, kind),
-    ("decimal", "Decimal"): lambda kind: _text(kind, kind),
-    ("pathlib", "PurePath"): lambda kind: _text(kind, kind),
-}
 
 
 def _deque(items: list[Any]) -> Any:

@@ -1,38 +1,17 @@
-"""What the server tells, as frozen values.
-
-Every model keeps the server's JSON in `raw`, also what a newer server adds to it.
-"""
+"""Runs, their attempts, trees and lines, and the events about them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from skerry.errors import error_for_run
+from skerry.models.values import Json, Model, moment, retry_settings
 from skerry.retries import Retry
 
-Json = Mapping[str, Any]
 FINISHED = frozenset({"succeeded", "completed", "failed", "canceled"})
-
-
-def moment(text: str | None) -> datetime | None:
-    """A timestamp of the API, None if it has not happened."""
-    return datetime.fromisoformat(text) if text else None
-
-
-def _retry(fields: Json | None) -> Retry | None:
-    if not fields:
-        return None
-    return Retry(fields["maxRetries"], fields["waitDurationMs"], max(1.0, fields.get("factor") or 1.5))
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """Something the server told; `raw` is its JSON as it came."""
-
-    raw: Json = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +154,7 @@ class Run(Model):
             tags=tuple(get("tags") or ()),
             metadata=get("metadata") or {},
             timeout_seconds=get("timeoutSeconds"),
-            retry=_retry(get("retry")),
+            retry=retry_settings(get("retry")),
             input=get("input"),
             results=get("results") or (),
         )
@@ -246,175 +225,6 @@ class LogLine(Model):
             stream=get("stream") or "stdout",
             message=get("message") or "",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class TaskParameter:
-    """One parameter of a registered task."""
-
-    name: str
-    type: str | None
-    has_default: bool
-    default_value: str | None
-
-    @classmethod
-    def from_json(cls, fields: Json) -> Self:
-        """Read the API's spelling."""
-        get = fields.get
-        return cls(fields["name"], get("type"), bool(get("hasDefault")), get("defaultValue"))
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredTask(Model):
-    """A task as the newest version of its workflow registered it."""
-
-    id: str
-    name: str
-    slug: str
-    workflow_id: str | None
-    version_id: str | None
-    plan: str | None
-    timeout_seconds: float | None
-    retry: Retry | None
-    parameters: tuple[TaskParameter, ...]
-    input_schema: Json | None
-    description: str | None
-
-    @classmethod
-    def from_json(cls, fields: Json) -> Self:
-        """Read the API's spelling."""
-        get = fields.get
-        return cls(
-            raw=fields,
-            id=fields["id"],
-            name=fields["name"],
-            slug=get("slug") or fields["name"],
-            workflow_id=get("workflowId"),
-            version_id=get("workflowVersionId"),
-            plan=get("plan"),
-            timeout_seconds=get("timeoutSeconds"),
-            retry=_retry(get("retry")),
-            parameters=tuple(TaskParameter.from_json(item) for item in get("parameters") or ()),
-            input_schema=get("inputSchema"),
-            description=get("description"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Workflow(Model):
-    """A named set of tasks from one image."""
-
-    id: str
-    name: str
-    slug: str
-    isolation: str | None
-    concurrency_limit: int | None
-    retention_days: int | None
-    created_at: datetime | None
-    updated_at: datetime | None
-    latest_version_id: str | None
-
-    @classmethod
-    def from_json(cls, fields: Json) -> Self:
-        """Read the API's spelling."""
-        get = fields.get
-        return cls(
-            raw=fields,
-            id=fields["id"],
-            name=fields["name"],
-            slug=get("slug") or fields["name"],
-            isolation=get("isolation"),
-            concurrency_limit=get("concurrencyLimit"),
-            retention_days=get("retentionDays"),
-            created_at=moment(get("createdAt")),
-            updated_at=moment(get("updatedAt")),
-            latest_version_id=get("latestVersionId"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowVersion(Model):
-    """One release of a workflow. `error` says why registering it failed."""
-
-    id: str
-    workflow_id: str
-    status: str
-    name: str | None
-    image: str | None
-    error: str | None
-    created_at: datetime | None
-    ready_at: datetime | None
-
-    @classmethod
-    def from_json(cls, fields: Json) -> Self:
-        """Read the API's spelling."""
-        get = fields.get
-        return cls(
-            raw=fields,
-            id=fields["id"],
-            workflow_id=get("workflowId") or "",
-            status=fields["status"],
-            name=get("name"),
-            image=get("image"),
-            error=get("error"),
-            created_at=moment(get("createdAt")),
-            ready_at=moment(get("readyAt")),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Plan(Model):
-    """A compute plan."""
-
-    name: str
-    cpu: float
-    memory_bytes: int
-
-    @classmethod
-    def from_json(cls, fields: Json) -> Self:
-        """Read the API's spelling."""
-        return cls(raw=fields, name=fields["name"], cpu=fields["cpu"], memory_bytes=fields["memoryBytes"])
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey(Model):
-    """An API key without its secret; `prefix` is how that starts."""
-
-    id: str
-    name: str
-    scopes: tuple[str, ...]
-    workflow: str | None
-    created_at: datetime | None
-    last_used_at: datetime | None
-    prefix: str | None
-
-    @classmethod
-    def from_json(cls, fields: Json) -> Self:
-        """Read the API's spelling."""
-        get = fields.get
-        return cls(
-            raw=fields,
-            id=fields["id"],
-            name=get("name") or "",
-            scopes=tuple(get("scopes") or ()),
-            workflow=get("workflow"),
-            created_at=moment(get("createdAt")),
-            last_used_at=moment(get("lastUsedAt")),
-            prefix=get("prefix"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class NewApiKey:
-    """A key that was just made. `key` is the secret; the server does not show it again."""
-
-    api_key: ApiKey
-    key: str = field(repr=False)
-
-    @classmethod
-    def from_json(cls, fields: Json) -> Self:
-        """Read the API's spelling."""
-        return cls(ApiKey.from_json(fields["apiKey"]), fields["key"])
 
 
 @dataclass(frozen=True, slots=True)
