@@ -104,6 +104,7 @@ def serve(app: FastAPI, listening: socket.socket, heartbeat_seconds: float, life
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         server_header=False,
+        proxy_headers=False,
     )
     server = _Server(config)
     if lifeline is not None:

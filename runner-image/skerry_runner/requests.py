@@ -37,11 +37,6 @@ class Exchange:
         self.on_abandoned: Callable[[], None] | None = None
 
     @property
-    def open(self) -> bool:
-        """Whether somebody still waits for the answer."""
-        return self._connection is not None
-
-    @property
     def parameters(self) -> dict[str, str]:
         """The query's parameters."""
         return dict(parse_qsl(self.query.decode("ascii", "replace")))

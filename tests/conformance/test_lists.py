@@ -11,8 +11,8 @@ from .waiting import eventually
 
 @pytest.fixture
 def listed(sdk: Sdk) -> list[str]:
-    """Five runs nothing executes any more, the newest first."""
-    runs = [sdk.server.start("square", [number], delaySeconds=3600) for number in range(5)]
+    """Six runs nothing executes any more, the newest first."""
+    runs = [sdk.server.start("square", [number], delaySeconds=3600) for number in range(6)]
     for run in runs:
         sdk.server.cancel(run)
     return runs[::-1]
@@ -57,7 +57,7 @@ def test_twenty_unless_told(latest: Sdk) -> None:
 
 
 def test_owners_are_accepted(sdk: Sdk, listed: list[str]) -> None:
-    page = sdk.client.call("list_runs", limit=5, owner_id=["tea-one", "tea-two"])
+    page = sdk.client.call("list_runs", limit=6, owner_id=["tea-one", "tea-two"])
     assert [item["taskRun"]["id"] for item in page] == listed
 
 

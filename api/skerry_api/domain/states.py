@@ -55,6 +55,8 @@ class Reason(StrEnum):
 
 RUN_TERMINAL = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELED})
 ATTEMPT_LIVE = frozenset({AttemptStatus.STARTING, AttemptStatus.RUNNING})
+# Every run that is not over has exactly one attempt in one of these.
+ATTEMPT_OPEN = frozenset({AttemptStatus.QUEUED, *ATTEMPT_LIVE})
 ATTEMPT_TERMINAL = frozenset(
     {AttemptStatus.SUCCEEDED, AttemptStatus.FAILED, AttemptStatus.LOST, AttemptStatus.CANCELED}
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -116,10 +116,11 @@ async def authorise(connection: HTTPConnection, scope: Scope) -> Caller:
         Forbidden: the key lacks `scope`.
     """
     engine = engine_of(connection)
+    headers: dict[bytes, bytes] = dict(connection.scope["headers"])
     if not engine.settings.require_keys:
-        _check_local(connection)
+        _check_local(_text(headers, b"host") or "", _text(headers, b"origin"))
         return ANYONE
-    kind, _, secret = connection.headers.get("authorization", "").partition(" ")
+    kind, _, secret = (_text(headers, b"authorization") or "").partition(" ")
     if kind.lower() != "bearer" or not secret.strip():
         raise Unauthenticated("an API key is needed: send 'Authorization: Bearer sk_…'")
     caller = await keys_of(connection).find(engine.database, secret.strip())
@@ -128,7 +129,12 @@ async def authorise(connection: HTTPConnection, scope: Scope) -> Caller:
     return caller
 
 
-def _check_local(connection: HTTPConnection) -> None:
+def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def _check_local(host: str, origin: str | None) -> None:
     """Keep web pages away from a server on this machine that asks for no keys.
 
     A page can open a WebSocket to anywhere, and reach this machine under a name of its own (DNS rebinding).
@@ -136,13 +142,11 @@ def _check_local(connection: HTTPConnection) -> None:
     Raises:
         Forbidden: the request names another host than this machine, or comes from a page of another host.
     """
-    host = connection.headers.get("host", "")
     if not _LOCAL_HOST.match(host):
         raise Forbidden(
             f"without API keys this server answers to localhost and IP addresses only, not to {host!r}",
             code="host_not_allowed",
         )
-    origin = connection.headers.get("origin")
     if origin is not None and origin.partition("://")[2] != host:
         raise Forbidden(f"a page of {origin!r} may not use a server without API keys", code="origin_not_allowed")
 

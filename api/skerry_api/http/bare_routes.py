@@ -14,7 +14,7 @@ import orjson
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -37,7 +37,7 @@ class BareRoute(APIRoute):
         if scope["query_string"]:
             values.update(self._read_query(request.query_params))
         if self._body is not None:
-            values["body"] = read_json(self._body, await request.body())
+            values["body"] = read_json(self._body, await _read(receive))
         response = await self.endpoint(request, **values)
         await response(scope, receive, send)
 
@@ -52,6 +52,17 @@ class BareRoute(APIRoute):
         if problems:
             raise RequestValidationError(problems)
         return values
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def read_json(adapter: TypeAdapter[Any], data: bytes) -> Any:

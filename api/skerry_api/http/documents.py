@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 DESCRIPTION = """
 Durable tasks on your own Kubernetes. Start runs, wait for their results, follow their logs.
@@ -19,11 +20,9 @@ _OPEN_PATHS = ("/healthz", "/readyz", "/metrics")
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document of an application, made once."""
     if app.openapi_schema is None:
-        document = get_openapi(title="Skerry", version=app.version, description=DESCRIPTION, routes=app.routes)
+        routes = [route for route in app.routes if isinstance(route, APIRoute)]
+        document = get_openapi(title="Skerry", version=app.version, description=DESCRIPTION, routes=routes)
         _describe_keys(document, needed=app.state.engine.settings.require_keys)
-        # FastAPI's own shape of a validation error, which no route answers.
-        for name in ("HTTPValidationError", "ValidationError"):
-            document["components"]["schemas"].pop(name, None)
         app.openapi_schema = document
     return app.openapi_schema
 

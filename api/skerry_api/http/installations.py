@@ -22,7 +22,8 @@ def install(app: FastAPI) -> None:
     app.state.keys = KeyRing()
     app.state.streams = Streams()
     app.router.redirect_slashes = False
-    app.router.routes.extend(create_router().routes)
+    # Before the framework's own, which are asked for rarely.
+    app.router.routes[:0] = create_router().routes
     app.openapi = lambda: documents.describe(app)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_exception_handler(SkerryError, failures.on_skerry_error)
     app.add_exception_handler(HTTPException, failures.on_http_exception)

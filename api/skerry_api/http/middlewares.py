@@ -71,10 +71,11 @@ def _bounded(request: Request, receive: Receive) -> Receive:
         raise InvalidRequest("query parameters must not contain the NUL character (%00)")
     if scope["method"] in ("GET", "HEAD"):
         return receive
-    length = request.headers.get("content-length")
-    chunked = "transfer-encoding" in request.headers
-    if chunked or (length is not None and length != "0"):
-        _check_media_type(request.headers.get("content-type", ""))
+    headers: dict[bytes, bytes] = dict(scope["headers"])  # Many times as fast as Starlette's for a few look-ups.
+    length = headers.get(b"content-length")
+    chunked = b"transfer-encoding" in headers
+    if chunked or (length is not None and length != b"0"):
+        _check_media_type(headers.get(b"content-type", b"").decode("latin-1"))
     limit = _body_limit(scope["path"], engine_of(request).settings.limits)
     if length is not None and int(length) > limit:
         raise _too_large(limit)

@@ -60,13 +60,15 @@ class DetailsReader:
     async def _read(self, run_ids: list[str]) -> tuple[dict[str, Row], dict[str, list[Row]]]:
         if self._connection is None or self._connection.closed:
             self._connection = await self._database.connect(keyed=True)
+        found = self._connection.cursor(row_factory=dict_row)
+        tried = self._connection.cursor(row_factory=dict_row)
+        async with self._connection.pipeline():
+            await found.execute(statements.DETAILS, (run_ids,), prepare=True)
+            await tried.execute(statements.ATTEMPTS_OF, (run_ids,), prepare=True)
+        runs: dict[str, Row] = {row["id"]: row for row in await found.fetchall()}
         attempts: dict[str, list[Row]] = {}
-        async with self._connection.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(statements.DETAILS, (run_ids,), prepare=True)
-            runs: dict[str, Row] = {row["id"]: row for row in await cursor.fetchall()}
-            await cursor.execute(statements.ATTEMPTS_OF, (run_ids,), prepare=True)
-            for row in await cursor.fetchall():
-                attempts.setdefault(row["run_id"], []).append(row)
+        for row in await tried.fetchall():
+            attempts.setdefault(row["run_id"], []).append(row)
         return runs, attempts
 
 

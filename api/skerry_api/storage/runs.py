@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, text
+from sqlalchemy import ColumnElement, Select, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from skerry_api.domain.states import RunStatus
+from skerry_api.domain.states import ATTEMPT_OPEN, RunStatus
 from skerry_api.storage import statements, tables
 from skerry_api.storage.databases import fetch_rows
 
@@ -169,23 +169,33 @@ async def fetch_finished(connection: AsyncConnection, run_ids: Sequence[str]) ->
 
 
 async def delete_expired_runs(connection: AsyncConnection, limit: int) -> int:
-    """Remove whole trees whose root ended longer ago than its workflow retains runs; answers how many roots went."""
-    statement = text("""
-        WITH expired AS (
+    """Remove whole trees whose root ended longer ago than its workflow retains runs; answers how many roots went.
+
+    Ids are ordered by time, so the oldest roots come first; what is still open stays, and is passed over.
+    """
+    expired = await connection.execute(
+        text("""
             SELECT r.id FROM runs r LEFT JOIN workflows w ON w.id = r.workflow_id
             WHERE r.parent_run_id IS NULL AND r.completed_at < now() - coalesce(w.retention_days, 30) * interval '1 day'
-            LIMIT :limit
-        ), gone AS (DELETE FROM runs WHERE root_run_id IN (SELECT id FROM expired))
-        SELECT count(*) FROM expired
-    """)
-    return int((await connection.execute(statement, {"limit": limit})).scalar_one())
+            ORDER BY r.id LIMIT :limit
+        """),
+        {"limit": limit},
+    )
+    roots = [row[0] for row in expired]
+    if roots:
+        trees = select(tables.runs.c.id).where(tables.runs.c.root_run_id.in_(roots))
+        for table in (tables.run_inputs, tables.run_results, tables.attempts):
+            await connection.execute(delete(table).where(table.c.run_id.in_(trees)))
+        await connection.execute(delete(tables.runs).where(tables.runs.c.root_run_id.in_(roots)))
+    return len(roots)
 
 
 async def count_open_runs(connection: AsyncConnection) -> list[tuple[str, str, int]]:
     """How many runs are in each state that is not terminal, by workflow."""
     statement = (
         select(tables.runs.c.workflow, tables.runs.c.status, func.count())
-        .where(tables.runs.c.completed_at.is_(None))
+        .join(tables.attempts, tables.attempts.c.run_id == tables.runs.c.id)
+        .where(tables.attempts.c.status.in_(ATTEMPT_OPEN))
         .group_by(tables.runs.c.workflow, tables.runs.c.status)
     )
     return [(row[0], row[1], row[2]) for row in await connection.execute(statement)]

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from skerry_api.domain.retries import Retry
+from skerry_api.domain.states import ATTEMPT_OPEN
 from skerry_api.domain.tasks import Parameter, Task
 from skerry_api.storage import tables
 
@@ -42,8 +43,8 @@ async def fetch_workflows(connection: AsyncConnection) -> list[Row]:
 
 async def has_open_runs(connection: AsyncConnection, workflow_id: str) -> bool:
     """Whether runs of a workflow are not over."""
-    open_runs = select(tables.runs.c.id).where(
-        tables.runs.c.workflow_id == workflow_id, tables.runs.c.completed_at.is_(None)
+    open_runs = select(tables.attempts.c.id).where(
+        tables.attempts.c.workflow_id == workflow_id, tables.attempts.c.status.in_(ATTEMPT_OPEN)
     )
     return (await connection.execute(open_runs.limit(1))).first() is not None
 

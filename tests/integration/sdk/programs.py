@@ -43,6 +43,15 @@ async def sequential(count: int) -> int:
 
 
 @app.task
+async def chains(count: int, length: int) -> int:
+    return sum(await asyncio.gather(*[chain(i, length) for i in range(count)]))
+
+
+async def chain(start: int, length: int) -> int:
+    return sum([await double(start + i) for i in range(length)])
+
+
+@app.task
 async def with_handles() -> list:
     handle = square.with_options(plan="pro", timeout_seconds=99).submit(1)
     other = double.submit(2)

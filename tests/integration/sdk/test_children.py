@@ -47,6 +47,12 @@ def test_calls_one_after_the_other_use_one_connection(zygote: ZygoteProcess, run
     assert runner.connections == 2
 
 
+def test_waits_that_change_while_they_last_lose_nobody(zygote: ZygoteProcess, runner: FakeRunner) -> None:
+    expected = 10 * sum(start + i for start in range(20) for i in range(4))
+    assert result_of(zygote, runner, "chains", 20, 4) == expected
+    assert len({key for batch in keys(runner) for key in batch}) == 80
+
+
 def test_handles_carry_options_id_and_result(zygote: ZygoteProcess, runner: FakeRunner) -> None:
     assert result_of(zygote, runner, "with_handles") == [True, 10, 10]
     call = runner.bodies("/run-subtasks")[0]["calls"][0]

@@ -16,11 +16,11 @@ NOW = datetime(2026, 11, 22, 10, 0, 10, tzinfo=UTC)
         (3.25, "3.2 s"),
         (59.99, "1 min"),
         (250, "4 min 10 s"),
-        (3_700, "1 h 1 min"),
+        (3_700, "1 h 2 min"),
         (7_200, "2 h"),
         (3_599.7, "1 h"),
         (172_799, "2 d"),
-        (200_000, "2 d 7 h"),
+        (200_000, "2 d 8 h"),
     ],
 )
 def test_durations_are_told_in_two_units(seconds: float, text: str) -> None:

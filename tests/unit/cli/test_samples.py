@@ -1,6 +1,8 @@
 import shlex
 
-from skerry.cli import samples
+from rich.console import Console
+
+from skerry.cli import greetings, samples
 from tests.unit.cli.samples import a_task
 
 URL = "http://127.0.0.1:8120"
@@ -20,3 +22,14 @@ def test_example_commands_survive_a_shell() -> None:
     words = shlex.split(samples.curl_command(task, URL))
     assert words[:2] == ["curl", f"{URL}/v1/task-runs?wait=10"]
     assert words[-1] == '{"task": "shop/hello", "input": [[1, 2, 3]]}'
+
+
+def test_the_opening_page_shows_how_to_start_the_easiest_task() -> None:
+    easy, hard = a_task("easy", parameters=[]), a_task("hard")
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(greetings.greeting([easy, a_task("last", parameters=[]), hard], URL, watching=False))
+    page = captured.get()
+    assert "skerry tasks start last\n" in page
+    assert "Watching your files" not in page
+    assert f"{URL}/openapi.json" in page

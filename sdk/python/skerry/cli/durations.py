@@ -23,9 +23,10 @@ def human(seconds: float) -> str:
         return f"{seconds:.1f} s"
     for limit, unit, parts, part_unit, part_seconds in _SCALES:
         whole, rest = divmod(round(seconds / part_seconds), parts)
+        text = f"{whole} {unit} {rest} {part_unit}" if rest else f"{whole} {unit}"
         if whole < limit:
             break
-    return f"{whole} {unit} {rest} {part_unit}" if rest else f"{whole} {unit}"
+    return text
 
 
 def between(start: str | None, end: str | None, now: datetime) -> str:

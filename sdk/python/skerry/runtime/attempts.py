@@ -35,7 +35,8 @@ class Terminated(SystemExit):
 
 def serve(app: Workflows, path: str) -> int:
     """Wait for an attempt at the socket `path`, run it and report its outcome; the exit status for the process."""
-    connection, loop, assignment = _await_assignment(app, path)
+    loop = _Loop()
+    connection, assignment = _await_assignment(app, path, loop)
     context = TaskContext.from_assignment(assignment)
     client = SocketClient(path, connection=connection)
     run = ActiveRun(context, ChildRuns(path, client))
@@ -49,24 +50,37 @@ def serve(app: Workflows, path: str) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         flush_output()
     client.request("POST", "/callback", body)
-    _finish(loop)
+    _finish(loop.made)
     return 0
 
 
-def _await_assignment(
-    app: Workflows, path: str
-) -> tuple[Connection, asyncio.AbstractEventLoop | None, Mapping[str, Any]]:
+class _Loop:
+    """An event loop that is made when it is needed, or before."""
+
+    __slots__ = ("made",)
+
+    def __init__(self) -> None:
+        self.made: asyncio.AbstractEventLoop | None = None
+
+    def ready(self) -> asyncio.AbstractEventLoop:
+        if self.made is None:
+            import asyncio
+
+            self.made = asyncio.new_event_loop()
+        return self.made
+
+
+def _await_assignment(app: Workflows, path: str, loop: _Loop) -> tuple[Connection, Mapping[str, Any]]:
     """Ask for the input, and while nothing is there yet get ready for it."""
-    loop = None
     for delay in retry_delays():
         try:
             connection = Connection(path)
             connection.send(request_bytes("GET", "/input"), None)
-            if loop is None and _is_mostly_async(app):
-                loop = _new_loop()
+            if _is_mostly_async(app):
+                loop.ready()
             response = connection.receive()
             if not response.may_be_retried:
-                return connection, loop, response.json()
+                return connection, response.json()
         except OSError as error:
             problem = error
         time.sleep(delay)
@@ -77,21 +91,13 @@ def _is_mostly_async(app: Workflows) -> bool:
     return sum(1 if task.is_async else -1 for task in app) >= 0
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
-    import asyncio
-
-    return asyncio.new_event_loop()
-
-
-def _outcome(
-    app: Workflows, run: ActiveRun, assignment: Mapping[str, Any], loop: asyncio.AbstractEventLoop | None
-) -> bytes:
+def _outcome(app: Workflows, run: ActiveRun, assignment: Mapping[str, Any], loop: _Loop) -> bytes:
     """The callback for this run: whatever the function returns or raises."""
     try:
         task, args, kwargs = prepared(app, assignment)
         with tracing.continued(run.context.traceparent):
             if task.is_async:
-                value = _run_in_loop(loop or _new_loop(), task.invoke(run.context, args, kwargs), run)
+                value = _run_in_loop(loop.ready(), task.invoke(run.context, args, kwargs), run)
             else:
                 signal.signal(signal.SIGTERM, _raise_terminated)
                 value = task.invoke(run.context, args, kwargs)

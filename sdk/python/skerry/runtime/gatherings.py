@@ -31,6 +31,7 @@ class LoopChildren:
         self._poll: asyncio.Task[None] | None = None
         self._exchange: asyncio.Task[Mapping[str, Outcome]] | None = None
         self._background: set[asyncio.Task[None]] = set()
+        self._ended = False
 
     # Starting
 
@@ -80,7 +81,7 @@ class LoopChildren:
 
     async def _poll_until_done(self) -> None:
         try:
-            while self._waited:
+            while self._waited and not self._ended:
                 for run_id, outcome in (await self._next_outcomes()).items():
                     shared = self._waited.pop(run_id, None)
                     if shared is not None:
@@ -132,6 +133,7 @@ class LoopChildren:
             await asyncio.sleep(0)
         while self._background:
             await asyncio.wait(list(self._background))
+        self._ended = True
         if self._poll is not None:
             self._poll.cancel()
         self._client.close()

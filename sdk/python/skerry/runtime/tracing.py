@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 def is_on() -> bool:
     """Whether there is an endpoint to export to."""
     return bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+
+
+def preload() -> None:
+    """Import what `continued` needs, before the process is forked."""
+    if is_on():
+        with suppress(ImportError):
+            import opentelemetry.propagate  # noqa: F401
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from skerry.apps import Workflows
-from skerry.runtime import attempts
+from skerry.runtime import attempts, tracing
 from skerry.runtime.failures import complain, failure_of
 from skerry.runtime.orphans import adopt_orphans, children_of_this_process, kill_orphans
 
@@ -87,6 +87,7 @@ def prepare(app: Workflows) -> None:
         import skerry.runtime.gatherings  # noqa: F401
 
         asyncio.get_event_loop_policy()
+    tracing.preload()
     gc.collect()
     # Frozen objects are left alone by the collector, so that their pages stay shared with the children.
     gc.freeze()
