@@ -21,7 +21,7 @@ from skerry_api.domain.errors import InvalidRequest, SkerryError
 from skerry_api.embedded import EmbeddedPostgres
 from skerry_api.engine.settings import EngineSettings
 from skerry_api.executors.local import LocalExecutor, LocalSource
-from skerry_api.servers import bind, configure_logging, serve
+from skerry_api.servers import bind, configure_logging, end_with, serve
 from skerry_api.settings import Settings
 from skerry_api.storage.databases import Database
 from skerry_api.storage.schemas import migrate
@@ -112,6 +112,8 @@ def dev_command(
 ) -> None:
     """Serve one application from this machine, with a PostgreSQL of its own (the server behind `skerry dev`)."""
     configure_logging(log_level)
+    if lifeline_fd is not None:
+        end_with(lifeline_fd)
     with _fatal():
         _check_loopback(host)
         command = context.args
@@ -126,7 +128,7 @@ def dev_command(
         with EmbeddedPostgres(data) if database_url is None else nullcontext(database_url) as chosen:
             asyncio.run(_migrate(chosen))
             application = create_app(settings, chosen, lambda engine: LocalExecutor(engine, source, url))
-            serve(application, listening, settings.heartbeat_seconds, lifeline_fd)
+            serve(application, listening, settings.heartbeat_seconds)
 
 
 def _check_loopback(host: str) -> None:

@@ -85,7 +85,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(app: FastAPI, listening: socket.socket, heartbeat_seconds: float, lifeline: int | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, or until the pipe `lifeline` is closed at its other end.
+    """Serve until SIGTERM or SIGINT.
 
     A runner that does not answer a ping within two heartbeats is disconnected.
     """
@@ -107,8 +107,6 @@ def serve(app: FastAPI, listening: socket.socket, heartbeat_seconds: float, life
         proxy_headers=False,
     )
     server = _Server(config)
-    if lifeline is not None:
-        threading.Thread(target=_watch_lifeline, args=(lifeline, server), daemon=True).start()
     # Start-up leaves some 100,000 objects that live as long as the process: collecting them again and again costs
     # about a seventh of all requests per second.
     gc.collect()
@@ -117,6 +115,20 @@ def serve(app: FastAPI, listening: socket.socket, heartbeat_seconds: float, life
     server.run(sockets=[listening])
 
 
-def _watch_lifeline(lifeline: int, server: uvicorn.Server) -> None:
+def end_with(lifeline: int) -> None:
+    """Leave in good order, as on SIGTERM, when the pipe `lifeline` is closed at its other end."""
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_watch, args=(lifeline,), name="lifeline", daemon=True).start()
+
+
+def _leave(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _watch(lifeline: int) -> None:
     os.read(lifeline, 1)
-    server.should_exit = True
+    # Whoever closed it read our output too; a log line must not fail for want of a reader now.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,5 +1,6 @@
 """Virtual environments holding one published Render SDK each, installed from pinned and hashed requirements."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -16,16 +17,19 @@ INSTALL_SECONDS = 300
 def installed_environment(name: str) -> Path:
     """Return the folder of the environment `name`, creating it when its requirements have changed.
 
-    The stamp is written last, so an interrupted installation is started again.
+    The stamp is written last, so an interrupted installation is started again. Test processes take turns.
     """
     requirements = REQUIREMENTS / f"{name}.txt"
     folder = ENVIRONMENTS / name
     stamp = folder / ".requirements-sha256"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    if not (stamp.exists() and stamp.read_text() == digest):
-        shutil.rmtree(folder, ignore_errors=True)
-        _install(requirements, folder)
-        stamp.write_text(digest)
+    ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
+    with (ENVIRONMENTS / ".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not (stamp.exists() and stamp.read_text() == digest):
+            shutil.rmtree(folder, ignore_errors=True)
+            _install(requirements, folder)
+            stamp.write_text(digest)
     return folder
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from skerry_api.domain.states import RunStatus
 from skerry_api.engine.engines import Engine
@@ -16,7 +17,7 @@ from skerry_api.http.bare_routes import reply
 from skerry_api.http.contexts import engine_of, streams_of
 from skerry_api.http.runs import check_visible
 from skerry_api.http.schemas.runs import RunTreeRoot, TaskRunItem
-from skerry_api.http.schemas.shapes import Moment
+from skerry_api.http.schemas.shapes import STORABLE, Moment
 from skerry_api.http.streams import SILENT_SECONDS, EventStream, ascii_line, event
 from skerry_api.storage import runs
 from skerry_api.storage.details import run_not_found
@@ -24,6 +25,7 @@ from skerry_api.storage.runs import Row, RunFilter
 
 TREE_RUNS = 10_000
 EVENT_RUNS = 1000
+RunIds = Annotated[str, Field(pattern=r"[^,]", description="One or several, with commas."), *STORABLE]
 
 router = APIRouter(tags=["runs"])
 # Apart, because it must be tried before `/v1/task-runs/{run_id}`.
@@ -126,9 +128,7 @@ def tree(run_id: str, family: Sequence[Row], attempts: dict[str, list[Row]]) -> 
 async def follow_runs(
     request: Request,
     caller: Reader,
-    task_run_ids: Annotated[
-        list[str], Query(alias="taskRunIds", min_length=1, description="Repeated, or with commas.")
-    ],
+    task_run_ids: Annotated[list[RunIds], Query(alias="taskRunIds", min_length=1, max_length=EVENT_RUNS)],
 ) -> Response:
     """Follow the ends of runs, as server-sent events."""
     run_ids = list(dict.fromkeys(run_id for part in task_run_ids for run_id in part.split(",") if run_id))

@@ -105,10 +105,13 @@ class FakeRunner:
         self._ready.set()
         await self._stop.wait()
         server.close()
+        # A connection that is just being accepted becomes one of the tasks below only after some turns of the loop.
+        await asyncio.sleep(0.01)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
