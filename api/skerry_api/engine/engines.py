@@ -242,7 +242,7 @@ class Engine:
         for pool in news.pools:
             self.dispatcher.wake(pool)
         if news.registry:
-            self.registry.expire()
+            self._background(self.registry.reload())
         awaited = [run_id for run_id in news.runs if self.ends.awaits(run_id)]
         if awaited:
             self._background(self.ends.catch_up(awaited))

@@ -37,7 +37,6 @@ class Registry:
         self._current: dict[str, dict[str, StoredTask]] = {}
         self._by_version: dict[str, dict[str, StoredTask]] = {}
         self._loaded = float("-inf")
-        self._stale = True
         self._lock = asyncio.Lock()
 
     def workflow_slugs(self) -> list[str]:
@@ -56,14 +55,9 @@ class Registry:
                 return limit
         return None
 
-    def expire(self) -> None:
-        """Read everything again before the next use: another process changed something."""
-        self._stale = True
-
     async def reload(self) -> None:
         """Read every workflow and its current tasks."""
         async with self._lock, self._database.transaction() as connection:
-            self._stale = False
             self._loaded = time.monotonic()
             known = {row["slug"]: row for row in await workflows.fetch_workflows(connection)}
             current: dict[str, dict[str, StoredTask]] = {slug: {} for slug in known}
@@ -79,8 +73,6 @@ class Registry:
             NotFound: there is no such workflow, version or task; the message lists near matches.
         """
         parsed = parse_address(address)
-        if self._stale:
-            await self.reload()
         try:
             return await self._find(parsed, within)
         except NotFound:

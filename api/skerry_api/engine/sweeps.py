@@ -89,6 +89,8 @@ class Sweeper:
         if now >= self._next_lease:
             self._next_lease = now + engine.settings.lease_seconds / 3
             await self._renew_leases()
+            if engine.peers.others:
+                await engine.registry.reload()
         if now >= self._next_retention:
             self._next_retention = now + engine.settings.retention_interval_seconds
             await self._retain()

@@ -17,7 +17,7 @@ from skerry_api.http.bare_routes import reply
 from skerry_api.http.contexts import engine_of, streams_of
 from skerry_api.http.runs import check_visible
 from skerry_api.http.schemas.runs import RunTreeRoot, TaskRunItem
-from skerry_api.http.schemas.shapes import STORABLE, Moment
+from skerry_api.http.schemas.shapes import Moment
 from skerry_api.http.streams import SILENT_SECONDS, EventStream, ascii_line, event
 from skerry_api.storage import runs
 from skerry_api.storage.details import run_not_found
@@ -25,7 +25,7 @@ from skerry_api.storage.runs import Row, RunFilter
 
 TREE_RUNS = 10_000
 EVENT_RUNS = 1000
-RunIds = Annotated[str, Field(pattern=r"[^,]", description="One or several, with commas."), *STORABLE]
+RunIds = Annotated[str, Field(pattern=r"^[A-Za-z0-9,-]*[A-Za-z0-9-]$", description="One or several, with commas.")]
 
 router = APIRouter(tags=["runs"])
 # Apart, because it must be tried before `/v1/task-runs/{run_id}`.

@@ -41,6 +41,8 @@ class Task(Generic[P, T]):
         plan: name of its compute plan, None for the platform's default.
     """
 
+    __name__: str
+
     def __init__(
         self,
         function: Callable[..., Any],

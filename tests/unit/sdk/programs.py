@@ -130,8 +130,8 @@ async def double(x: int) -> int:
 @app.task(name="sum-squares", timeout_seconds=60, plan="pro")
 async def sum_squares(ctx: TaskContext, count: int, *, start: int = 0) -> int:
     assert context() is ctx
-    squares = await square.map(range(start, start + count), limit=2)  # type: ignore[misc]
-    return sum(squares) + await square(0)  # type: ignore[misc]
+    squares: list[int] = await square.map(range(start, start + count), limit=2)  # type: ignore[misc]
+    return sum(squares) + await square.submit(0) + int(await square(0))  # type: ignore[misc]
 
 
 @app.task

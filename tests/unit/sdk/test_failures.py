@@ -79,4 +79,4 @@ def test_a_failed_child_is_told_in_one_line_and_in_full() -> None:
     ],
 )
 def test_how_a_run_ended_decides_the_error(fields: dict[str, str], kind: type[TaskRunError]) -> None:
-    assert type(error_for_run(run_id="trn-1", task="t", **fields)) is kind  # type: ignore[arg-type]
+    assert type(error_for_run(run_id="trn-1", task="t", **fields)) is kind

@@ -56,7 +56,7 @@ def test_a_context_can_be_given_in_a_test() -> None:
         return ctx.metadata["tenant"]
 
     given = TaskContext(task="tenant", run_id="trn-1", metadata={"tenant": "t1"})
-    assert tenant(given) == "t1"  # type: ignore[call-arg]
+    assert tenant(given) == "t1"
 
 
 async def test_the_first_failure_of_a_map_cancels_the_rest() -> None:

@@ -42,5 +42,5 @@ report_task: SyncTask[[str], bytes] = report
 
 square("x")  # type: ignore[arg-type]
 square(1, 2)  # type: ignore[call-arg]
-double(1, bye=2.0)  # type: ignore[call-arg]
-top(name=3)  # type: ignore[arg-type]
+double(1, bye=2.0)  # type: ignore[call-arg, unused-coroutine]
+top(name=3)  # type: ignore[arg-type, unused-coroutine]

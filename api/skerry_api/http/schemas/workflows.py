@@ -42,8 +42,9 @@ class WorkflowRequest(Shape):
 
     name: Name
     slug: Annotated[
-        Name | None,
+        str | None,
         Field(
+            max_length=63,
             pattern="^" + SLUG.pattern.removesuffix(r"\Z") + "$",
             description="How tasks are addressed, as `slug/task`. Left out, it is made from the name.",
         ),
