@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -78,7 +79,7 @@ class Runner:
             self.session.receive(message)
 
     def start(self, attempt: str) -> None:
-        self.say({"type": "started", "seq": 1, "started_at": "2026-01-01T00:00:00.000Z", **self._speaker(attempt)})
+        self.say({"type": "started", "seq": 1, "started_at": datetime.now(UTC).isoformat(), **self._speaker(attempt)})
 
     def spawn(self, attempt: str, task: str) -> None:
         call = f"{next(self._calls)}:{task}"

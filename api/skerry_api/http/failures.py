@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
@@ -18,8 +17,6 @@ from starlette.routing import Route
 
 from skerry_api.domain.errors import SkerryError
 from skerry_api.http.schemas.failures import Failure
-
-log = structlog.get_logger(__name__)
 
 _CODES = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed"}
 _DESCRIPTIONS = {

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Query, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from starlette.websockets import WebSocketDisconnect
 
-from skerry_api.domain.errors import SkerryError
+from skerry_api.domain.errors import SkerryError, Unavailable
 from skerry_api.engine.engines import Engine
 from skerry_api.http import failures, presentations, queries
 from skerry_api.http.authorisations import Caller, Reader, Scope, authorise
@@ -31,8 +31,10 @@ from skerry_api.storage.runs import Row
 POLL_SECONDS = 1.0
 PAGE_LINES = 1000
 RUNS = 100
+# Lines pass through this process before they are committed; it also bounds how often a busy log is read.
+COMMIT_SECONDS = 0.05
 # Runners send what is left of a log before the outcome, but another replica may store it a little later.
-LINGER_SECONDS = 2.0
+LINGER_SECONDS = 1.5
 # Ids are given before lines are committed, so one may appear after a higher one: the latest lines are read again.
 OVERLAP_SECONDS = 3.0
 OVERLAP_LINES = 2000
@@ -62,16 +64,18 @@ class Follower:
         clock = asyncio.get_running_loop().time
         over_since: float | None = None
         with self._engine.log_feed.subscribe(self._run_ids, self._wanted.root_run_ids) as subscription:
-            while True:
-                page = await self._read(clock())
+            while over_since is None or clock() - over_since < LINGER_SECONDS:
+                try:
+                    page = await self._read(clock())
+                    if not page and over_since is None and await self._over():
+                        over_since = clock()
+                except Unavailable:
+                    await asyncio.sleep(POLL_SECONDS)  # Postgres is away; the log goes on when it is back.
+                    continue
                 if page:
                     yield page
-                    continue
-                if over_since is None and await self._over():
-                    over_since = clock()
-                if over_since is not None and clock() - over_since >= LINGER_SECONDS:
-                    return
-                await subscription.next(POLL_SECONDS)
+                elif await subscription.next(POLL_SECONDS):
+                    await asyncio.sleep(COMMIT_SECONDS)
 
     async def _over(self) -> bool:
         async with self._engine.database.autocommit() as connection:
@@ -173,6 +177,8 @@ async def subscribe_to_logs(
             finally:
                 watcher.cancel()
     except TimeoutError:
+        if not timeout.expired():
+            raise
         code = _SERVICE_RESTART
     with suppress(WebSocketDisconnect, RuntimeError):  # The client may be gone.
         await websocket.close(code)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from skerry_api.http import failures, presentations, queries
+from skerry_api.http import failures, presentations, queries, timestamps
 from skerry_api.http.authorisations import Reader
 from skerry_api.http.bare_routes import reply
 from skerry_api.http.contexts import engine_of
@@ -100,8 +100,8 @@ async def search_logs(
     return reply(
         {
             "hasMore": len(lines) >= limit,
-            "nextStartTime": presentations.exact_timestamp(start if newest_first or last is None else last),
-            "nextEndTime": presentations.exact_timestamp(last if newest_first and last is not None else end),
+            "nextStartTime": timestamps.microseconds(start if newest_first or last is None else last),
+            "nextEndTime": timestamps.microseconds(last if newest_first and last is not None else end),
             "logs": [presentations.log_line(line) for line in lines],
         }
     )

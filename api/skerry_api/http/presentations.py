@@ -6,28 +6,19 @@ Keys without a value are left out where Render's clients cannot read null (every
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
 from skerry_api.domain.plans import Plan
+from skerry_api.http.timestamps import milliseconds
 
 Row = Mapping[Any, Any]
 Json = dict[str, Any]
 
 # Render's words for an attempt: its clients know no others.
 _ATTEMPT_STATUS = {"queued": "pending", "starting": "pending", "lost": "failed"}
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds, such as `2026-11-22T21:04:05.678Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def exact_timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, for bounds that must not be rounded."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def task_run(run: Row, attempts: Sequence[Row]) -> Json:
@@ -45,7 +36,7 @@ def task_run(run: Row, attempts: Sequence[Row]) -> Json:
         "rootTaskRunId": run["root_run_id"],
         "retries": max(0, len(attempts) - 1),
         "attempts": [attempt(row) for row in attempts],
-        "createdAt": timestamp(run["created_at"]),
+        "createdAt": milliseconds(run["created_at"]),
         "plan": run["plan"],
         "priority": run["priority"],
         "tags": run["tags"],
@@ -72,15 +63,15 @@ def _add_lineage(shown: Json, run: Row) -> None:
     ready_at = run["ready_at"]
     # A run that was not delayed is ready when it is created, by the same clock.
     if ready_at is not None and ready_at - run["created_at"] > timedelta(milliseconds=50):
-        shown["delayedUntil"] = timestamp(ready_at)
+        shown["delayedUntil"] = milliseconds(ready_at)
 
 
 def _add_course(shown: Json, run: Row) -> None:
     if run.get("started_at") is not None:
-        shown["startedAt"] = timestamp(run["started_at"])
+        shown["startedAt"] = milliseconds(run["started_at"])
     if run.get("completed_at") is None:
         return
-    shown["completedAt"] = timestamp(run["completed_at"])
+    shown["completedAt"] = milliseconds(run["completed_at"])
     if run["status"] == "succeeded":
         return
     shown["reason"] = run["reason"]
@@ -109,14 +100,14 @@ def attempt(row: Row) -> Json:
         "taskRunId": row["run_id"],
         "status": _ATTEMPT_STATUS.get(status, status),
         "reason": row["reason"],
-        "enqueuedAt": timestamp(queued),
+        "enqueuedAt": milliseconds(queued),
         # Required and never null in Render's clients, also before the start.
-        "startedAt": timestamp(queued if started is None else started),
+        "startedAt": milliseconds(queued if started is None else started),
         "error": None,
         "timings": _timings(row),
     }
     if completed is not None:
-        shown["completedAt"] = timestamp(completed)
+        shown["completedAt"] = milliseconds(completed)
         if status != "succeeded":
             shown["error"] = error_details(row["error"], f"the attempt was {status}")["message"]
     usage = row["usage"]
@@ -129,7 +120,7 @@ def attempt(row: Row) -> Json:
 
 def pending_attempt(run: Row) -> Json:
     """The first attempt of a run that was stored a moment ago, as `attempt` will show it."""
-    created = timestamp(run["created_at"])
+    created = milliseconds(run["created_at"])
     return {
         "attempt": 0,
         "taskRunId": run["id"],
@@ -187,7 +178,7 @@ def log_line(row: Row) -> Json:
     """One line a run wrote."""
     return {
         "id": str(row["id"]),
-        "timestamp": timestamp(row["time"]),
+        "timestamp": milliseconds(row["time"]),
         "taskRunId": row["run_id"],
         "attempt": row["attempt"] - 1,
         "stream": row["stream"],
@@ -212,8 +203,8 @@ def workflow(row: Row) -> Json:
         "isolation": row["isolation"],
         "concurrencyLimit": row["concurrency_limit"],
         "retentionDays": row["retention_days"],
-        "createdAt": timestamp(row["created_at"]),
-        "updatedAt": timestamp(row["updated_at"]),
+        "createdAt": milliseconds(row["created_at"]),
+        "updatedAt": milliseconds(row["updated_at"]),
         "latestVersionId": row["latest_version_id"],
         "ownerId": "",
         "buildConfig": {"buildCommand": "", "repo": "", "runtime": "python"},
@@ -231,10 +222,10 @@ def version(row: Row) -> Json:
         "name": row["name"],
         "image": row["image"],
         "error": row["error"],
-        "createdAt": timestamp(row["created_at"]),
+        "createdAt": milliseconds(row["created_at"]),
     }
     if row["ready_at"] is not None:
-        shown["readyAt"] = timestamp(row["ready_at"])
+        shown["readyAt"] = milliseconds(row["ready_at"])
     return shown
 
 
@@ -247,7 +238,7 @@ def task(row: Row) -> Json:
         "slug": f"{row['workflow']}/{row['name']}",
         "workflowId": row["workflow_id"],
         "workflowVersionId": row["version_id"],
-        "createdAt": timestamp(row["created_at"]),
+        "createdAt": milliseconds(row["created_at"]),
         "plan": row["plan"],
         "timeoutSeconds": row["timeout_ms"] / 1000,
         "retry": {
@@ -283,8 +274,8 @@ def api_key(row: Row) -> Json:
         "scopes": row["scopes"],
         "workflow": row["workflow"],
         "prefix": row["prefix"],
-        "createdAt": timestamp(row["created_at"]),
-        "lastUsedAt": None if row["last_used_at"] is None else timestamp(row["last_used_at"]),
+        "createdAt": milliseconds(row["created_at"]),
+        "lastUsedAt": None if row["last_used_at"] is None else milliseconds(row["last_used_at"]),
     }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from skerry_api.domain.errors import Unavailable
 from skerry_api.domain.states import RunStatus
 from skerry_api.engine.engines import Engine
 from skerry_api.http import failures, presentations, queries
@@ -25,6 +28,8 @@ from skerry_api.storage.runs import Row, RunFilter
 
 TREE_RUNS = 10_000
 EVENT_RUNS = 1000
+# How long a stream outlasts an absence of Postgres.
+OUTAGE_SECONDS = 60
 RunIds = Annotated[str, Field(pattern=r"^[A-Za-z0-9,-]*[A-Za-z0-9-]$", description="One or several, with commas.")]
 
 router = APIRouter(tags=["runs"])
@@ -45,7 +50,7 @@ async def list_runs(
     workflow_id: Annotated[queries.Several, Query(alias="workflowId")] = None,
     version_id: Annotated[queries.Several, Query(alias="workflowVersionId")] = None,
     root_run_id: Annotated[queries.Several, Query(alias="rootTaskRunId")] = None,
-    tag: Annotated[queries.Name | None, Query(description="Only runs that have it.")] = None,
+    tag: Annotated[queries.Several, Query(description="May be repeated: runs that have all of them.")] = None,
     created_after: Annotated[Moment | None, Query(alias="createdAfter")] = None,
     created_before: Annotated[Moment | None, Query(alias="createdBefore")] = None,
     owner_id: queries.Ignored = None,
@@ -62,7 +67,7 @@ async def list_runs(
         workflow_ids=workflow_id,
         version_ids=version_id,
         root_run_ids=root_run_id,
-        tag=tag,
+        tags=tag,
         created_after=created_after,
         created_before=created_before,
     )
@@ -149,9 +154,19 @@ async def _check_all_visible(engine: Engine, run_ids: Sequence[str], caller: Cal
 
 async def _ends(engine: Engine, run_ids: Sequence[str]) -> AsyncGenerator[bytes]:
     with engine.expect(run_ids) as ends:
-        await engine.ends.catch_up(run_ids)  # Those that are over already are announced now.
+        with suppress(Unavailable):  # Then the engine's own poll announces those that are over already.
+            await engine.ends.catch_up(run_ids)
         async for finished in ends.all(SILENT_SECONDS):
-            yield _event(*await engine.details.fetch(finished.run))
+            yield _event(*await _details(engine, finished.run))
+
+
+async def _details(engine: Engine, run_id: str) -> tuple[Row, list[Row]]:
+    for _ in range(OUTAGE_SECONDS):
+        try:
+            return await engine.details.fetch(run_id)
+        except Unavailable:
+            await asyncio.sleep(1)
+    return await engine.details.fetch(run_id)
 
 
 def _event(run: Row, attempts: Sequence[Row]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -66,14 +66,17 @@ class EventStream(StreamingResponse):
         """Answer one request."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await _send(send, f"retry: {_RETRY_MS}\n\n".encode())
-        # It strikes when the client goes away or the server stops: then the stream simply ends.
-        with suppress(TimeoutError):
+        try:
             async with self._streams.hold() as timeout:
                 watcher = asyncio.create_task(_end_with_client(receive, timeout), name="event stream client")
                 try:
                     await self._pump(send)
                 finally:
                     watcher.cancel()
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            # The client went away or the server stops: the stream simply ends.
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _pump(self, send: Send) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from skerry_api.http import failures, presentations, queries
+from skerry_api.http import failures, presentations, queries, timestamps
 from skerry_api.http.authorisations import Reader
 from skerry_api.http.bare_routes import reply
 from skerry_api.http.contexts import engine_of
@@ -53,8 +53,8 @@ async def get_usage(
         rows = await usages.fetch_usage(connection, since, until, wanted)
     return reply(
         {
-            "start": presentations.timestamp(since),
-            "end": presentations.timestamp(until),
+            "start": timestamps.milliseconds(since),
+            "end": timestamps.milliseconds(until),
             "usage": [presentations.usage(row) for row in rows],
         }
     )
@@ -121,6 +121,6 @@ def _series(rows: Iterable[Row], *, by_state: bool) -> list[dict[str, Any]]:
 def _one_series(key: Sequence[str], values: dict[datetime, int]) -> dict[str, Any]:
     return {
         "labels": [{"field": field, "value": value} for field, value in zip(("resource", "state"), key, strict=False)],
-        "values": [{"timestamp": presentations.timestamp(moment), "value": count} for moment, count in values.items()],
+        "values": [{"timestamp": timestamps.milliseconds(moment), "value": count} for moment, count in values.items()],
         "unit": "runs",
     }

@@ -44,6 +44,7 @@ class RunFilter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     roots_only: bool = False
+    tags: Sequence[str] | None = None
 
 
 async def fetch_runs(connection: AsyncConnection, wanted: RunFilter, limit: int, before: str | None) -> list[Row]:
@@ -64,6 +65,7 @@ def _filtered(statement: Select[Any], wanted: RunFilter) -> Select[Any]:
         (wanted.version_ids, lambda: columns.version_id.in_(wanted.version_ids or ())),
         (wanted.task_ids, lambda: columns.task_id.in_(wanted.task_ids or ())),
         (wanted.tag, lambda: columns.tags.contains([wanted.tag])),
+        (wanted.tags, lambda: columns.tags.contains(list(wanted.tags or ()))),
         (wanted.root_run_ids, lambda: columns.root_run_id.in_(wanted.root_run_ids or ())),
         (wanted.parent_run_id, lambda: columns.parent_run_id == wanted.parent_run_id),
         (wanted.created_after, lambda: columns.created_at > wanted.created_after),

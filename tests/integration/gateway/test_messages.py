@@ -182,9 +182,9 @@ async def test_a_completion_sent_twice_is_acknowledged_twice_and_counts_once(gat
 async def test_another_token_changes_nothing(gateway: Gateway) -> None:
     async with gateway.runner() as owner, gateway.runner() as thief:
         await gateway.greeted(owner)
-        await gateway.greeted(thief)
         run_id = await gateway.trigger()
         assigned = await hear(owner)
+        await gateway.greeted(thief)
         await complete(thief, {**assigned, "token": "0" * 32})
         refusal = await hear(thief)
         assert (refusal["type"], refusal["reason"], refusal["code"]) == ("cancel", "superseded", "attempt_superseded")

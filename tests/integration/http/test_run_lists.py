@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from skerry_api.domain.errors import Unavailable
 from skerry_api.domain.states import Reason
 from skerry_api.engine.submissions import Parent, Trigger
 from tests.integration.http.servers import Server
@@ -44,7 +45,8 @@ async def test_lists_are_filtered(server: Server) -> None:
     assert await listed(server, "?status=succeeded") == [done]
     assert await listed(server, "?status=failed&status=pending") == [waiting, failed]
     assert await listed(server, "?task=shop/add") == await listed(server, "?taskSlug=add") == [waiting]
-    assert await listed(server, "?tag=y") == [done]
+    assert await listed(server, "?tag=y&tag=x") == await listed(server, "?tag=y") == [done]
+    assert await listed(server, "?tag=y&tag=z") == []
     assert await listed(server, "?workflow=shop&ownerId=tea-1&ownerId=tea-2") == [waiting, failed, done]
     assert await listed(server, "?workflow=other") == await listed(server, "?task=other/add") == []
     assert await listed(server, f"?workflowId={server.workflow_id}&workflowVersionId={server.version_id}&limit=1") == [
@@ -184,3 +186,17 @@ async def test_a_stopping_server_ends_streams(server: Server) -> None:
         server.app.state.streams.close()
 
     assert await asyncio.wait_for(read_events(server, f"taskRunIds={run['id']}", stop), 5) == []
+
+
+async def test_events_outlast_an_absence_of_postgres(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = await server.run_to_end()
+    fetch, failures = server.engine.details.fetch, iter([Unavailable("the database is away")])
+
+    async def fail_once(run_id: str) -> Any:
+        for failure in failures:
+            raise failure
+        return await fetch(run_id)
+
+    monkeypatch.setattr(server.engine.details, "fetch", fail_once)
+    (event,) = await read_events(server, f"taskRunIds={run['id']}")
+    assert event["id"] == run["id"]
