@@ -7,6 +7,7 @@ test decides exactly what is lost, repeated or late.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -58,6 +59,12 @@ class Runner:
             self.unacknowledged.pop(message["attempt"], None)
 
     async def connect(self, engine: Engine) -> None:
+        try:
+            await self._connect(engine)
+        except SkerryError:
+            self.session = None  # The database is away: it tries again later.
+
+    async def _connect(self, engine: Engine) -> None:
         async with engine.database.transaction() as connection:
             row = await runners.fetch_runner(connection, self.token)
         if row is None or self.dead:
@@ -141,11 +148,19 @@ class World:
 
     async def add_runner(self) -> Runner:
         engine = self.engines[len(self.runners) % len(self.engines)]
-        runner_id, token = await engine.admit_runner(self.version, self.workflow_id, "process")
+        runner_id, token = await self._admit(engine)
         runner = Runner(self, runner_id, token)
         self.runners.append(runner)
         await runner.connect(engine)
         return runner
+
+    async def _admit(self, engine: Engine) -> tuple[str, str]:
+        """Admit a runner, as an executor does: again until the database is there."""
+        while True:
+            try:
+                return await engine.admit_runner(self.version, self.workflow_id, "process")
+            except SkerryError:
+                await asyncio.sleep(0.02)
 
     async def kill_engine(self, engine: Engine) -> None:
         """End an engine between any two lines: nothing is flushed, nobody is told."""
@@ -169,7 +184,8 @@ class World:
         runner.disconnect()
         runner.dead = True
         self.runners.remove(runner)
-        await self.engines[0].runner_gone(runner.id)
+        with contextlib.suppress(SkerryError):  # If nobody learns that it is gone, its lease runs out instead.
+            await self.engines[0].runner_gone(runner.id)
         await self.add_runner()
 
     async def trigger(self, engine: Engine, task: str, key: str | None) -> None:

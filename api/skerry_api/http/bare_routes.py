@@ -1,7 +1,7 @@
 """Routes for the hot path: documented like any other, but read and answered without FastAPI's dependency solver.
 
-On two cores this is worth a factor of two in requests per second. What a bare route can have: path parameters (as text), query
-parameters, one body called `body`. It returns a finished `Response`.
+On two cores this is worth a factor of two in requests per second. A bare route can have path parameters (as text), optional
+query parameters, and one body called `body`. It returns a finished `Response`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skerry_api.domain.errors import InvalidRequest, NotFound, PayloadTooLarge, SkerryError
@@ -49,6 +49,8 @@ class RequestBounds:
             await self._app(scope, receive, identified)
         except SkerryError as error:
             await refusal(request, error)(scope, receive, identified)
+        except ClientDisconnect:
+            log.info("client_gone", request=request_id(request), method=scope["method"], path=scope["path"])
         except Exception:
             log.exception("request_failed", request=request_id(request), method=scope["method"], path=scope["path"])
             if started:

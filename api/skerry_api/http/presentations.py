@@ -5,6 +5,7 @@ Keys without a value are left out where Render's clients cannot read null (every
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -247,7 +248,8 @@ def task(row: Row) -> Json:
             "factor": retry["factor"],
         },
         "parameters": None if parameters is None else [_parameter(entry) for entry in parameters],
-        "inputSchema": row["input_schema"],
+        # Defaults may be integers beyond the 64 bits that the fast encoder knows.
+        "inputSchema": orjson.Fragment(json.dumps(row["input_schema"])),
         "description": row["description"],
     }
 

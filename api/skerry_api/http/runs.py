@@ -53,14 +53,15 @@ async def start_run(request: Request, body: RunRequest, wait: WaitSeconds = 0.0)
     """
     caller = await authorise(request, Scope.TRIGGER)
     engine = engine_of(request)
-    trigger = trigger_for(body, caller, request.headers.get("traceparent"), engine.new_run_id())
+    run_id = engine.new_run_id()
+    trigger = trigger_for(body, caller, request.headers.get("traceparent"), run_id)
     if not wait:
         return reply(await _accepted(engine, await engine.submit(trigger)), 202)
     # Expected before it is submitted, so that no end is missed.
-    with engine.expect([trigger.run_id or ""]) as ends:
+    with engine.expect([run_id]) as ends:
         submission = await engine.submit(trigger)
         if submission.created:
-            run, attempts = await _ended(request, submission.run_id, ends, wait)
+            run, attempts = await _ended(request, run_id, ends, wait)
         else:
             run, attempts = await _details(request, submission.run_id, wait)
     if run["status"] in RUN_TERMINAL:

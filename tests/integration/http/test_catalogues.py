@@ -95,8 +95,10 @@ async def test_tasks_of_current_versions_are_listed(server: Server) -> None:
     assert (echo["plan"], echo["retry"]["maxRetries"], echo["parameters"]) == ("starter", 0, None)
     assert (await server.client.get(f"/v1/tasks/{add['id']}")).json() == add
     old_version = server.version_id
-    await server.register("shop", [{"name": "only"}])
-    assert len((await server.client.get("/v1/tasks")).json()) == 1
+    schema = {"properties": {"n": {"default": 2**80}}}
+    await server.register("shop", [{"name": "only", "input_schema": schema}])
+    (only,) = (await server.client.get("/v1/tasks")).json()
+    assert only["task"]["inputSchema"] == schema
     assert len((await server.client.get(f"/v1/tasks?workflowVersionId={old_version}")).json()) == 2
     for query in ("taskSlug=only", "taskSlug=shop/only", "workflowSlug=shop", f"workflowId={server.workflow_id}"):
         assert len((await server.client.get(f"/v1/tasks?{query}")).json()) == 1, query
