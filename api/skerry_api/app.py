@@ -11,7 +11,7 @@ from skerry_api import __version__
 from skerry_api.engine.engines import Engine
 from skerry_api.engine.executions import Executor
 from skerry_api.engine.settings import EngineSettings
-from skerry_api.http import gateways, installations, routes
+from skerry_api.http import gateways, installations
 from skerry_api.storage.databases import Database
 
 
@@ -37,6 +37,5 @@ def create_app(
     app = FastAPI(title="Skerry", version=__version__, lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.state.executor = None
     installations.install(app)
-    app.include_router(routes.create_router())
     app.include_router(gateways.router)
     return app

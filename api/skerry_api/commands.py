@@ -21,9 +21,12 @@ from skerry_api.domain.errors import InvalidRequest, SkerryError
 from skerry_api.embedded import EmbeddedPostgres
 from skerry_api.engine.settings import EngineSettings
 from skerry_api.executors.local import LocalExecutor, LocalSource
+from skerry_api.http.authorisations import Scope
+from skerry_api.http.keys import new_key
 from skerry_api.servers import bind, configure_logging, end_with, serve
 from skerry_api.settings import Settings
 from skerry_api.storage.databases import Database
+from skerry_api.storage.keys import insert_key
 from skerry_api.storage.schemas import migrate
 
 main = typer.Typer(help="Skerry's control plane.", no_args_is_help=True, add_completion=False)
@@ -72,6 +75,32 @@ async def _migrate(database_url: str) -> None:
         await database.close()
 
 
+@main.command("create-key")
+def create_key_command(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    database_url: DatabaseUrl,
+    scope: Annotated[list[Scope], typer.Option(help="read, trigger or admin; may be given several times.")] = [
+        Scope.ADMIN
+    ],
+) -> None:
+    """Make an API key and print it, once: the way to the first key of a new installation."""
+    with _fatal():
+        sys.stdout.write(
+            asyncio.run(_create_key(database_url, name, [entry.value for entry in scope or [Scope.ADMIN]])) + "\n"
+        )
+
+
+async def _create_key(database_url: str, name: str, scopes: list[str]) -> str:
+    secret, values = new_key(name, scopes)
+    database = Database(database_url)
+    try:
+        async with database.transaction() as connection:
+            await insert_key(connection, values)
+    finally:
+        await database.close()
+    return secret
+
+
 @main.command("serve")
 def serve_command(
     database_url: DatabaseUrl,
@@ -105,7 +134,9 @@ def dev_command(
     workflow: Annotated[str | None, typer.Option(help="The workflow's name; default: the folder's.")] = None,
     workdir: Annotated[Path, typer.Option(help="Where the code is.")] = Path(),
     isolation: Annotated[str, typer.Option(help="process or worker.")] = "process",
-    capacity: Annotated[int, typer.Option(help="Attempts at once.")] = 4 * (os.cpu_count() or 1),
+    capacity: Annotated[
+        int | None, typer.Option(help="Attempts at once, not counting those that wait for children.", min=1)
+    ] = None,
     watch: Annotated[bool, typer.Option(help="Register tasks again when files change.")] = True,
     lifeline_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     log_level: LogLevel = "info",
@@ -121,7 +152,7 @@ def dev_command(
             raise InvalidRequest("give either --app module:attribute or -- COMMAND", code="usage")
         arguments = ["--app", app] if app else ["--", *command]
         slug = _slug(workflow or workdir.resolve().name)
-        source = LocalSource(slug, arguments, workdir.resolve(), isolation, capacity, watch)
+        source = LocalSource(slug, arguments, workdir.resolve(), isolation, capacity or _capacity(isolation), watch)
         listening = bind(host, port)
         url = f"http://{host}:{listening.getsockname()[1]}"
         settings = _settings(dev=True, require_keys=False)
@@ -143,6 +174,11 @@ def _check_loopback(host: str) -> None:
             " Use 127.0.0.1, or `skerry-api serve`, which asks for keys",
             code="insecure_bind",
         )
+
+
+def _capacity(isolation: str) -> int:
+    """As many as keep the cores busy: processes compete for them, runs that share a process mostly wait."""
+    return 64 if isolation == "worker" else 4 * (os.cpu_count() or 1)
 
 
 def _slug(name: str) -> str:

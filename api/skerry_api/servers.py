@@ -78,7 +78,9 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        executor = self.config.app.state.executor  # type: ignore[union-attr]  # it is the FastAPI application
+        state = self.config.app.state  # type: ignore[union-attr]  # it is the FastAPI application
+        state.streams.close()
+        executor = state.executor
         if executor is not None:
             await executor.stop()
         await super().shutdown(sockets)

@@ -24,6 +24,7 @@ from skerry_runner.zygotes import Zygote
 
 # Forked processes waiting ahead: enough that a burst is not served one fork at a time, few enough to cost little.
 MOST_STANDBYS = 4
+REPLACE_SECONDS = 0.006
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -119,6 +120,7 @@ class ProcessPlaces:
         self._ready: deque[RunTenant] = deque()
         self._starting: set[RunTenant] = set()
         self._ahead = self._standbys = self._wanted_standbys()
+        self._filling: asyncio.TimerHandle | None = None
         slots.on_free = self.fill
 
     def start(self) -> None:
@@ -144,7 +146,20 @@ class ProcessPlaces:
             self._queue.remove(attempt)
 
     def fill(self) -> None:
-        """Start processes until everyone in the queue, and the standbys, have one."""
+        """Start processes until everyone in the queue has one, at once, and the standbys soon.
+
+        Replacing a standby takes as much CPU as a short run: while others still stand by, the run that just began goes
+        first.
+        """
+        if self._queue or not self._ready:
+            self._fill_now()
+        elif self._filling is None:
+            self._filling = asyncio.get_running_loop().call_later(REPLACE_SECONDS, self._fill_now)
+
+    def _fill_now(self) -> None:
+        if self._filling is not None:
+            self._filling.cancel()
+            self._filling = None
         while len(self._starting) + len(self._ready) < len(self._queue) + self._spare():
             slot = self._slots.acquire()
             if slot is None:

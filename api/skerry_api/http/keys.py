@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -26,18 +28,23 @@ def new_secret() -> str:
     return f"sk_{secrets.token_urlsafe(32)}"
 
 
+def new_key(name: str, scopes: Sequence[str], workflow: str | None = None) -> tuple[str, dict[str, Any]]:
+    """A fresh key and the row to store for it, which has only its hash."""
+    secret = new_secret()
+    return secret, {
+        "id": ids.new_id(ids.KEY),
+        "name": name,
+        "key_hash": hash_secret(secret),
+        "prefix": secret[:PREFIX_LENGTH],
+        "scopes": list(dict.fromkeys(scopes)),
+        "workflow": workflow,
+    }
+
+
 @router.post("/v1/api-keys", status_code=201, response_model=NewApiKey, responses=failures.WRITE)
 async def create_key(request: Request, body: ApiKeyRequest, caller: UnlimitedAdmin) -> Response:
     """Make an API key; the reply is the only place where it is shown."""
-    secret = new_secret()
-    values = {
-        "id": ids.new_id(ids.KEY),
-        "name": body.name,
-        "key_hash": hash_secret(secret),
-        "prefix": secret[:PREFIX_LENGTH],
-        "scopes": list(dict.fromkeys(body.scopes)),
-        "workflow": body.workflow,
-    }
+    secret, values = new_key(body.name, body.scopes, body.workflow)
     async with engine_of(request).database.transaction() as connection:
         row = await keys.insert_key(connection, values)
     return reply({"apiKey": presentations.api_key(row), "key": secret}, 201)

@@ -116,6 +116,7 @@ CREATE TABLE attempts (
 ) WITH (fillfactor = 80);
 CREATE UNIQUE INDEX attempts_one_live ON attempts (run_id) WHERE status IN ('queued', 'starting', 'running');
 CREATE INDEX attempts_queue ON attempts (pool, priority DESC, ready_at, id) WHERE status = 'queued';
+CREATE INDEX attempts_completed ON attempts USING brin (completed_at) WITH (autosummarize = on);    -- usage
 CREATE INDEX attempts_live ON attempts (runner_id) WHERE status IN ('starting', 'running');
 
 CREATE TABLE runners (
@@ -148,6 +149,7 @@ CREATE TABLE logs (
 ) PARTITION BY RANGE (day);
 CREATE INDEX logs_run ON logs (run_id, id);
 CREATE INDEX logs_root ON logs (root_run_id, id);
+CREATE INDEX logs_time ON logs (time);
 CREATE TABLE logs_default PARTITION OF logs DEFAULT;    -- so that a missing partition never loses a line
 
 CREATE TABLE api_keys (
