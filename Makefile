@@ -1,3 +1,4 @@
+SHELL := /bin/bash
 # Every command a contributor needs. `make help` lists them.
 VENV := .venv
 BIN := $(VENV)/bin
@@ -5,7 +6,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test format lint types contracts unit integration conformance lock clean
+.PHONY: help setup demo test format lint types contracts unit integration conformance lock bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -41,22 +42,27 @@ contracts: setup ## The layers of ARCHITECTURE.md, as import contracts
 	@$(BIN)/lint-imports
 
 unit: setup ## Fast tests without a database
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest tests/unit -n 2
 
 integration: setup ## Tests on a real PostgreSQL with real runner processes
-	@$(BIN)/pytest tests/integration tests/properties
+	@$(BIN)/pytest tests/integration tests/properties -n 3 --dist loadfile
 
 conformance: setup ## Unmodified Render SDK programs against this server
-	@$(BIN)/pytest tests/conformance
+	@$(BIN)/pytest tests/conformance -n 2 --dist loadfile
 
 lock: setup ## Compile the pinned requirements again
-	@for name in bootstrap; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header \
-	  --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done
+	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 requirements/bootstrap.in -o requirements/bootstrap.txt
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	  --group dev --extra embedded --extra otel --extra dev --extra pydantic \
 	  --no-emit-package skerry --no-emit-package skerry-api --no-emit-package skerry-runner \
 	  pyproject.toml api/pyproject.toml runner-image/pyproject.toml sdk/python/pyproject.toml -o requirements/dev.txt
+	@for pin in render==1.5.0 render_sdk==0.6.0; do echo $$pin | $(BIN)/uv pip compile -q --universal --generate-hashes \
+	  --no-emit-index-url --no-header --python-version 3.11 - -o requirements/conformance/$${pin/==/-}.txt; done
 	@rm -f uv.lock
+
+bench: setup ## Latency, throughput and idle cost, side by side with peers (half an hour)
+	@$(BIN)/python -m benchmarks.latency && $(BIN)/python -m benchmarks.throughput && $(BIN)/python -m benchmarks.idle
 
 clean: ## Remove the environment and caches
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -79,9 +79,9 @@ async def _migrate(database_url: str) -> None:
 def create_key_command(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     database_url: DatabaseUrl,
-    scope: Annotated[list[Scope], typer.Option(help="read, trigger or admin; may be given several times.")] = [
-        Scope.ADMIN
-    ],
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="read, trigger or admin (the default); may be given several times.")
+    ] = None,
 ) -> None:
     """Make an API key and print it, once: the way to the first key of a new installation."""
     with _fatal():

@@ -90,7 +90,7 @@ class Attempt:
             "timeout_seconds": self.timeout,
             "traceparent": assignment["traceparent"],
             "metadata": assignment["metadata"],
-            "plan": assignment["plan"]["name"],
+            "plan": assignment["plan"] and assignment["plan"]["name"],
             "workflow": assignment["workflow"],
         }
         exchange.answer_json(answer)

@@ -9,11 +9,12 @@ import os
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 import uvloop
 
+from skerry_runner.outputs import standard_outputs
 from skerry_runner.runners import Runner
 from skerry_runner.sessions import Unauthorized
 from skerry_runner.settings import Settings, pod_from
@@ -122,7 +123,7 @@ def _configure_logging(settings: Settings) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, standard_outputs()["stderr"])),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(runner=settings.runner)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from collections.abc import Callable
 import orjson
 
 from skerry_runner.messages import Limits, LogEntry, Stream, rfc3339
+from skerry_runner.outputs import standard_outputs
 from skerry_runner.settings import Echo
 
 # A batch leaves after this time or at this size, whichever comes first: live to the eye, cheap on the wire.
@@ -200,8 +200,10 @@ def echo_for(kind: Echo, labels: dict[str, str]) -> Callable[[list[LogEntry]], N
     if kind == "none":
         return _no_echo
 
+    outputs = standard_outputs()
+
     def echo(entries: list[LogEntry]) -> None:
-        for stream, target in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+        for stream, target in outputs.items():
             chosen = [entry for entry in entries if entry["stream"] == stream]
             if not chosen:
                 continue
@@ -209,8 +211,7 @@ def echo_for(kind: Echo, labels: dict[str, str]) -> Callable[[list[LogEntry]], N
                 data = b"".join(orjson.dumps({**labels, **entry}, option=orjson.OPT_APPEND_NEWLINE) for entry in chosen)
             else:
                 data = "".join(entry["line"] + "\n" for entry in chosen).encode()
-            target.buffer.write(data)
-            target.buffer.flush()
+            target.write_bytes(data)
 
     return echo
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from examples.etl import main as etl
 
+from examples.etl import main as etl
 from skerry import NonRetryable
 from tests.integration.examples.conftest import Server, example_server
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from examples.fan_out import main as fan_out
 
+from examples.fan_out import main as fan_out
 from tests.integration.examples.conftest import Server, example_server
 
 # Number and largest of the primes below 200,000: OEIS A000720(200000) and the greatest prime under it.

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from examples import servers
 from examples.generation_loop import drafts
 from examples.generation_loop import main as loop
-
 from tests.integration.examples.conftest import Server, example_server
 
 PROMPT = "a page that shares a restaurant bill"

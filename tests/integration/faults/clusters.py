@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+
 from examples.servers import free_port
 
 HERE = Path(__file__).parent
