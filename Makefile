@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTHON ?= python3
+# Compiled once, at installation: every process that a test or a demo starts would compile it again.
+UV_INSTALL := VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test format lint types contracts unit integration conformance lock bench clean
@@ -16,8 +19,8 @@ setup: $(STAMP) ## Create .venv with everything pinned and hashed
 $(STAMP): requirements/bootstrap.txt requirements/dev.txt pyproject.toml api/pyproject.toml runner-image/pyproject.toml sdk/python/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps -e api -e runner-image -e sdk/python
+	@$(UV_INSTALL) --require-hashes -r requirements/dev.txt
+	@$(UV_INSTALL) --no-deps -e api -e runner-image -e sdk/python
 	@touch $@
 
 demo: setup ## Start a throw-away server, run the example, show its tree and result

@@ -26,7 +26,20 @@ def python_of(peer: str) -> Path:
         return python
     uv = Path(sys.executable).parent / "uv"
     _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder])
-    _run([uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", requirements])
+    _run(
+        [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--python",
+            python,
+            "--require-hashes",
+            "-r",
+            requirements,
+        ]
+    )
     _mark(folder, requirements)
     return python
 

@@ -41,7 +41,19 @@ def clean_variables() -> dict[str, str]:
 def _install(requirements: Path, folder: Path) -> None:
     uv = [str(BIN / "uv"), "--quiet"]
     _run([*uv, "venv", "--python", str(BIN / "python"), str(folder)])
-    _run([*uv, "pip", "install", "--python", str(folder), "--require-hashes", "--requirement", str(requirements)])
+    _run(
+        [
+            *uv,
+            "pip",
+            "install",
+            "--compile-bytecode",
+            "--python",
+            str(folder),
+            "--require-hashes",
+            "--requirement",
+            str(requirements),
+        ]
+    )
 
 
 def _run(command: list[str]) -> None:

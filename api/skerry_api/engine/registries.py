@@ -76,10 +76,15 @@ class Registry:
         try:
             return await self._find(parsed, within)
         except NotFound:
-            if time.monotonic() - self._loaded < RELOAD_SECONDS:
-                raise
-        await self.reload()
+            await self._reload_soon()
         return await self._find(parsed, within)
+
+    async def _reload_soon(self) -> None:
+        """Read again, but not more often than every half second, however many ask."""
+        asked = time.monotonic()
+        await asyncio.sleep(max(0.0, self._loaded + RELOAD_SECONDS - asked))
+        if self._loaded < asked:
+            await self.reload()
 
     async def _find(self, address: Address, within: str | None) -> tuple[Row, StoredTask]:
         if address.task_id is not None:

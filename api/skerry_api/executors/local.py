@@ -140,13 +140,24 @@ class LocalExecutor:
 
     async def _promote(self, runner: _Runner, workflow_id: str) -> None:
         older, self._current = self._current, runner
-        kept = [] if older is None else [older.version_id]
-        async with self._engine.database.transaction() as connection:
-            await runners.adopt_queued(connection, workflow_id, runner.version_id, kept)
-        self._engine.dispatcher.wake(runner.version_id)
-        if older is not None:
+        if older is None:
+            async with self._engine.database.transaction() as connection:
+                await runners.mark_others_gone(connection, workflow_id, list(self._runners))
+            self._engine.sweeper.wake()
+        else:
             older.retiring = True
             self._background(self._retire(older))
+        self._background(self._adopt(runner, workflow_id, [] if older is None else [older.version_id]))
+
+    async def _adopt(self, runner: _Runner, workflow_id: str, kept: list[str]) -> None:
+        """Take over what older code left undone, until nothing of it is open: on this machine that code is gone."""
+        while runner is self._current:
+            async with self._engine.database.transaction() as connection:
+                left = await runners.adopt_queued(connection, workflow_id, runner.version_id, kept)
+            self._engine.dispatcher.wake(runner.version_id)
+            if not left:
+                return
+            await asyncio.sleep(DRAIN_POLL_SECONDS)
 
     async def _retire(self, runner: _Runner) -> None:
         while True:
@@ -193,7 +204,11 @@ class LocalExecutor:
         status = await runner.process.wait()
         self._runners.pop(runner.id, None)
         await self._engine.runner_gone(runner.id)
-        if self._stopping or runner is not self._current:
+        if self._stopping:
+            return
+        if runner is not self._current:
+            if runner.retiring and self._current is not None:
+                await self._adopt(self._current, workflow_id, [])
             return
         log.warning("runner_ended", runner=runner.id, status=status)
         await asyncio.sleep(RESTART_SECONDS)

@@ -93,11 +93,21 @@ async def remove_replica(connection: AsyncConnection, replica_id: str) -> None:
     await connection.execute(delete(tables.replicas).where(tables.replicas.c.id == replica_id))
 
 
-async def adopt_queued(connection: AsyncConnection, workflow_id: str, pool: str, kept: Sequence[str]) -> None:
-    """Move queued work of a workflow to `pool`, except that of the pools `kept`."""
-    await connection.exec_driver_sql(
-        statements.ADOPT_QUEUED, {"pool": pool, "workflow_id": workflow_id, "kept": list(kept)}
+async def mark_others_gone(connection: AsyncConnection, workflow_id: str, kept: Sequence[str]) -> None:
+    """Every runner of a workflow but those `kept` is gone: the process that started them is."""
+    others = (tables.runners.c.workflow_id == workflow_id, tables.runners.c.id.not_in(kept))
+    await connection.execute(
+        update(tables.runners)
+        .where(*others, tables.runners.c.gone_at.is_(None))
+        .values(gone_at=func.now(), lease_until=None)
     )
+
+
+async def adopt_queued(connection: AsyncConnection, workflow_id: str, pool: str, kept: Sequence[str]) -> int:
+    """Move queued work of a workflow to `pool`, except that of the pools `kept`; answers what is still open elsewhere."""
+    parameters = {"pool": pool, "workflow_id": workflow_id, "kept": [pool, *kept]}
+    await connection.exec_driver_sql(statements.ADOPT_QUEUED, parameters)
+    return int((await fetch_rows(connection, statements.OPEN_OUTSIDE, parameters))[0][0])
 
 
 async def count_open(connection: AsyncConnection, pool: str) -> int:

@@ -236,6 +236,12 @@ WITH moved AS (
 UPDATE runs SET version_id = %(pool)s FROM moved WHERE runs.id = moved.run_id
 """
 
+# Attempts of a workflow that are not over, outside some pools.
+OPEN_OUTSIDE = """
+SELECT count(*) FROM attempts
+WHERE workflow_id = %(workflow_id)s AND pool <> ALL (%(kept)s::text[]) AND status IN ('queued', 'starting', 'running')
+"""
+
 # Attempts of a pool that are not over, whoever runs them.
 OPEN_IN_POOL = "SELECT count(*) FROM attempts WHERE pool = %s AND status IN ('queued', 'starting', 'running')"
 

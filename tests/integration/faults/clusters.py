@@ -41,13 +41,20 @@ class Process:
         self._command += arguments[1:]
         self._environment = environment
         self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
-        self.start()
+        self.launch()
 
     def start(self) -> None:
+        """Launch it again, and wait until it serves."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
                 self._command, env={**os.environ, **self._environment}, stdout=log, stderr=log, start_new_session=True
             )
+
+    def wait_until_ready(self) -> None:
         eventually(self._is_ready, READY_SECONDS)
 
     def _is_ready(self) -> bool:
@@ -108,6 +115,8 @@ class Cluster:
         self.worker = Process([*dev, "--app", "tasks:app"], folder / "worker.log", environment)
         serve = ["serve", "--database-url", database_url, "--no-require-keys"]
         self.front = Process(serve, folder / "front.log", environment)
+        self.worker.wait_until_ready()
+        self.front.wait_until_ready()
         eventually(lambda: self.worker.api.get("/v1/tasks").json(), 30)
 
     def close(self) -> None:
