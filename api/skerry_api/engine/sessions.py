@@ -7,22 +7,19 @@ the runner is told to drop it, unless it repeats a completion that was committed
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from skerry_api.domain import ids
 from skerry_api.domain.errors import AttemptSuperseded, InvalidRequest, SkerryError
 from skerry_api.domain.plans import plan_named
-from skerry_api.domain.retries import Retry
 from skerry_api.domain.states import ATTEMPT_TERMINAL, AttemptStatus, Reason
 from skerry_api.engine.completions import Outcome
-from skerry_api.engine.submissions import Parent, Trigger
+from skerry_api.engine.messages import Message, child_trigger, outcome_of, timestamp
+from skerry_api.engine.submissions import Parent
 from skerry_api.storage import runners, runs
 from skerry_api.storage.assignments import Assignment
 from skerry_api.storage.runs import Finished
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-Message = Mapping[str, Any]
 Row = Mapping[Any, Any]
 
 
@@ -177,7 +173,7 @@ class Session:
                 "workflow": assignment.workflow,
                 "input": assignment.input,
                 "attempt_number": assignment.number,
-                "deadline": _timestamp(time.time() + timeout),
+                "deadline": timestamp(time.time() + timeout),
                 "timeout_seconds": timeout,
                 "traceparent": self._engine.traces.attempt_context(assignment),
                 "metadata": assignment.metadata,
@@ -257,7 +253,7 @@ class Session:
             return
         held.waiting = waiting
         self._active += -1 if waiting else 1
-        started = held.started_at or _timestamp(time.time())
+        started = held.started_at or timestamp(time.time())
         self._engine.progresses.put(held.assignment, started, waiting=waiting)
         if waiting:
             self._engine.dispatcher.freed(self)
@@ -280,7 +276,7 @@ class Session:
     async def _spawn(self, message: Message, held: Held) -> None:
         call = str(message["call"])
         try:
-            trigger = _child_trigger(message)
+            trigger = child_trigger(message)
             self._follow(held, trigger.run_id)
             submission = (await self._engine.submissions.submit([trigger], [Parent(held.assignment, call)]))[0]
         except SkerryError as error:
@@ -330,7 +326,7 @@ class Session:
         if held.completing:
             return  # Sent again before the commit; the acknowledgement is on its way.
         seq = int(message["seq"])
-        outcome = _outcome(message)
+        outcome = outcome_of(message)
         held.completing = True
         self._engine.progresses.drop(held.assignment.attempt)
         self._unfollow(held)
@@ -388,50 +384,3 @@ class Session:
         if error is not None:
             # What was not acknowledged is sent again by the runner, so nothing is lost.
             log.error("session_task_failed", runner=self.runner_id, error=str(error), exc_info=error)
-
-
-def _child_trigger(message: Message) -> Trigger:
-    options = message.get("options") or {}
-    retry = options.get("retry")
-    return Trigger(
-        task=str(message["task"]),
-        input=json.loads(message["input"]),
-        input_json=message["input"],
-        run_id=ids.new_id(ids.RUN),
-        plan=options.get("plan"),
-        timeout_seconds=options.get("timeout_seconds"),
-        retry=None
-        if retry is None
-        else Retry(
-            int(retry.get("max_retries", 3)), int(retry.get("wait_duration_ms", 1000)), float(retry.get("factor", 1.5))
-        ),
-    )
-
-
-def _outcome(message: Message) -> Outcome:
-    outcome = message["outcome"]
-    status, result, error = outcome["status"], outcome.get("result"), outcome.get("error")
-    usage, timings = message.get("usage") or {}, message.get("timings") or {}
-    if not isinstance(result, str | None) or not isinstance(usage, dict) or not isinstance(timings, dict):
-        raise TypeError("result must be JSON text or null; usage and timings must be objects")
-    started_at = message.get("started_at")
-    if status == "succeeded":
-        reason = None
-    elif status == "canceled":
-        reason = Reason.CANCELED
-    else:
-        reason = Reason(outcome.get("reason") or "error")
-    return Outcome(
-        reason,
-        result,
-        error,
-        bool((error or {}).get("retryable", True)),
-        usage,
-        timings,
-        started_at,
-        started=None if started_at is None else datetime.fromisoformat(started_at).timestamp(),
-    )
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -21,6 +21,7 @@ from skerry_api.domain.errors import (
 )
 from skerry_api.domain.states import ATTEMPT_LIVE
 from skerry_api.engine.engines import Engine
+from skerry_api.engine.messages import check_json
 from skerry_api.engine.sessions import Session
 from skerry_api.storage import runners, runs
 
@@ -172,6 +173,11 @@ async def put_result(request: Request, attempt_id: str) -> Response:
     data = await request.body()
     if len(data) > limit:
         raise PayloadTooLarge(f"the result has {len(data):,} bytes of JSON; at most {limit:,} are allowed")
+    try:
+        text = data.decode()
+        check_json(text)
+    except ValueError as error:
+        raise InvalidRequest(f"the result is not JSON: {error}") from error
     async with engine.database.transaction() as connection:
-        await runs.insert_result(connection, run_id, data.decode())
+        await runs.insert_result(connection, run_id, text)
     return Response(status_code=204)

@@ -140,6 +140,7 @@ async def test_a_malformed_frame_ends_only_its_own_connection(gateway: Gateway, 
     "changes",
     [
         {"outcome": {"status": "succeeded", "result": 7}},
+        {"outcome": {"status": "succeeded", "result": "[NaN"}},
         {"outcome": {"status": "failed", "reason": "nonsense"}},
         {"outcome": None},
         {"seq": None},
@@ -220,6 +221,8 @@ async def test_large_payloads_travel_by_http_with_the_attempts_token(gateway: Ga
         assert (await gateway.http.get(f"{path}/input", headers=headers)).json() == [text]
         wrong = {**headers, "Skerry-Attempt-Token": "0" * 32}
         assert (await gateway.http.get(f"{path}/input", headers=wrong)).status_code == 409
+        refused = await gateway.http.put(f"{path}/result", content=b"[1", headers=headers)
+        assert refused.status_code == 422
         body = json.dumps([text]).encode()
         assert (await gateway.http.put(f"{path}/result", content=body, headers=headers)).status_code == 204
         outcome = {"status": "succeeded", "result": None, "error": None, "reason": None}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from skerry.apps import Workflows
     from skerry.tasks import Task
 
+STANDBY_SECONDS = 0.003
 _TERMINATED = 128 + signal.SIGTERM
 
 
@@ -76,7 +77,8 @@ def _await_assignment(app: Workflows, path: str, loop: _Loop) -> tuple[Connectio
         try:
             connection = Connection(path)
             connection.send(request_bytes("GET", "/input"), None)
-            if _is_mostly_async(app):
+            # A process that stands by has time for a loop; one whose run waits already makes it only if it needs it.
+            if _is_mostly_async(app) and not connection.is_answered(within_seconds=STANDBY_SECONDS):
                 loop.ready()
             response = connection.receive()
             if not response.may_be_retried:

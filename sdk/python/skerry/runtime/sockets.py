@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import time
 from typing import Any
@@ -37,6 +38,12 @@ class Connection:
         """Send a request. `patience` is the longest wait for progress, in seconds, here and in `receive`."""
         self._socket.settimeout(patience)
         self._socket.sendall(request)
+
+    def is_answered(self, within_seconds: float) -> bool:
+        """Whether an answer, or its beginning, comes in this time."""
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        return bool(waiting.poll(within_seconds * 1000))
 
     def receive(self) -> Response:
         """Wait for the response.
