@@ -23,11 +23,12 @@ def database_server(folder: Path) -> Iterator[str]:
     """A server in `folder` with a migrated template database; gives the server's URL."""
     with EmbeddedPostgres(folder) as url:
         _execute(url, f"CREATE DATABASE {TEMPLATE}")
-        asyncio.run(_migrate(named(url, TEMPLATE)))
+        asyncio.run(migrated(named(url, TEMPLATE)))
         yield url
 
 
-async def _migrate(url: str) -> None:
+async def migrated(url: str) -> None:
+    """Bring a database's schema up to date."""
     database = Database(url)
     await migrate(database)
     await database.close()

@@ -17,7 +17,7 @@ import typer
 from pydantic import ValidationError
 
 from skerry_api.app import create_app
-from skerry_api.domain.errors import InvalidRequest, SkerryError
+from skerry_api.domain.errors import Conflict, InvalidRequest, SkerryError
 from skerry_api.embedded import EmbeddedPostgres
 from skerry_api.engine.settings import EngineSettings
 from skerry_api.executors.local import LocalExecutor, LocalSource
@@ -27,7 +27,7 @@ from skerry_api.servers import bind, configure_logging, end_with, serve
 from skerry_api.settings import Settings
 from skerry_api.storage.databases import Database
 from skerry_api.storage.keys import insert_key
-from skerry_api.storage.schemas import migrate
+from skerry_api.storage.schemas import current_revision, head_revision, migrate
 
 main = typer.Typer(help="Skerry's control plane.", no_args_is_help=True, add_completion=False)
 
@@ -75,6 +75,20 @@ async def _migrate(database_url: str) -> None:
         await database.close()
 
 
+async def _require_migrated(database_url: str) -> None:
+    database = Database(database_url)
+    try:
+        async with database.transaction() as connection:
+            revision = await current_revision(connection)
+    finally:
+        await database.close()
+    if revision != head_revision():
+        raise Conflict(
+            f"the database is at schema {revision or 'none'}, this release needs {head_revision()}: run `skerry-api migrate`",
+            code="migrations_missing",
+        )
+
+
 @main.command("create-key")
 def create_key_command(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
@@ -117,6 +131,7 @@ def serve_command(
         if not require_keys:
             _check_loopback(host)
         settings = _settings(dev=False, require_keys=require_keys)
+        asyncio.run(_require_migrated(database_url))
         serve(create_app(settings, database_url), bind(host, port), settings.heartbeat_seconds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from skerry_api.embedded import EmbeddedPostgres
+from tests.databases import migrated
 from tests.integration.faults.clusters import Cluster, eventually
 
 
@@ -39,6 +41,7 @@ def postgres_of_our_own() -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory(prefix="skerry-") as folder:
         embedded = EmbeddedPostgres(Path(folder))
         with embedded as url:
+            asyncio.run(migrated(url))
             yield Postgres(embedded, url)
 
 

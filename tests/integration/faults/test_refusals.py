@@ -61,6 +61,14 @@ def test_a_setting_that_makes_no_sense(tmp_path: Path, monkeypatch: pytest.Monke
     assert "SKERRY_LEASE_SECONDS" in refusal["message"]
 
 
+def test_a_database_that_was_not_migrated(postgres: str) -> None:
+    command = [COMMAND[0], "serve", "--port", "0", "--database-url", postgres]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    refusal = json.loads(done.stderr.splitlines()[-1])
+    assert (done.returncode, refusal["code"]) == (1, "migrations_missing")
+    assert "skerry-api migrate" in refusal["message"]
+
+
 def test_neither_application_nor_command(tmp_path: Path) -> None:
     done = subprocess.run(
         [*COMMAND[:2], "--data", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
