@@ -56,6 +56,7 @@ async def only_slot(world: World) -> Runner:
     runner = world.runners[0]
     assert runner.session is not None
     runner.session.capacity = 1
+    await asyncio.sleep(0.2)  # Claims under way for what was free before are over then.
     return runner
 
 
@@ -212,6 +213,7 @@ async def test_metrics_tell_of_runs_and_the_queue(world: World) -> None:
     engine = world.engines[0]
     for runner in world.runners:
         runner.disconnect()
+    await asyncio.sleep(0.2)  # A claim under way for a runner that just left would still take the attempt.
     await trigger(world)
     await engine.telemetry.refresh()
     value = engine.telemetry.registry.get_sample_value
