@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from skerry_api.domain.states import RUN_TERMINAL
 from skerry_api.engine.ends import Expectation
 from skerry_api.engine.engines import Engine
 from skerry_api.engine.submissions import Submission, Trigger
+from skerry_api.engine.traces import TRACEPARENT
 from skerry_api.http import failures, presentations, queries
 from skerry_api.http.authorisations import ANYONE, Caller, Operator, Scope, authorise
 from skerry_api.http.bare_routes import BareRoute, reply
@@ -30,7 +30,6 @@ WaitSeconds = Annotated[
 ]
 
 MAX_DELAY = timedelta(days=365)
-_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 hot = APIRouter(route_class=BareRoute, tags=["runs"])
 router = APIRouter(tags=["runs"])
@@ -112,7 +111,7 @@ def trigger_for(body: RunRequest, caller: Caller, traceparent: str | None, run_i
         ready_at=_start(body),
         tags=body.tags,
         metadata=body.metadata,
-        traceparent=traceparent if traceparent and _TRACEPARENT.match(traceparent) else None,
+        traceparent=traceparent if traceparent and TRACEPARENT.match(traceparent) else None,
         workflow=caller.workflow,
     )
 
