@@ -157,7 +157,7 @@ def activate(run: ActiveRun | None) -> None:
     _active.set(run)
 
 
-def activate_process(run: ActiveRun) -> None:
+def activate_process(run: ActiveRun | None) -> None:
     """Make `run` the active run of this whole process."""
     global _of_process
     _of_process = run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import binascii
-import json
 import os
 import signal
 import sys
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from skerry.contexts import ActiveRun, TaskContext, activate_process
 from skerry.errors import InvalidInput
-from skerry.runtime import tracing
+from skerry.runtime import signals, tracing
 from skerry.runtime.children import ChildRuns
 from skerry.runtime.failures import failure_of
-from skerry.runtime.messages import json_bytes, request_bytes, retry_delays
-from skerry.runtime.sockets import Connection, SocketClient
+from skerry.runtime.messages import from_json, json_bytes, request_bytes, retry_delays
+from skerry.runtime.sockets import Connection, SocketClient, connect
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,13 +33,22 @@ class Terminated(SystemExit):
     """Raised in a `def` task when its run is stopped: `finally` blocks run, `except Exception` does not keep it alive."""
 
 
-def serve(app: Workflows, path: str) -> int:
-    """Wait for an attempt at the socket `path`, run it and report its outcome; the exit status for the process."""
-    loop = _Loop()
-    connection, assignment = _await_assignment(app, path, loop)
-    context = TaskContext.from_assignment(assignment)
-    client = SocketClient(path, connection=connection)
-    run = ActiveRun(context, ChildRuns(path, client))
+def serve(app: Workflows, path: str, *, loop_ahead: bool = False) -> int:
+    """Wait for an attempt at the socket `path`, run it and report its outcome; the exit status for the process.
+
+    `loop_ahead` has an event loop made while the process waits.
+    """
+    loop = Loop()
+    connection, assignment = _await_assignment(path, loop, loop_ahead)
+    status = perform(app, SocketClient(path, connection=connection), assignment, loop)
+    if status == 0:
+        _finish(loop.made)
+    return status
+
+
+def perform(app: Workflows, client: SocketClient, assignment: Mapping[str, Any], loop: Loop) -> int:
+    """Run an attempt and report its outcome to `client`; the exit status for the process."""
+    run = ActiveRun(TaskContext.from_assignment(assignment), ChildRuns(client.path, client))
     activate_process(run)
     try:
         body = _outcome(app, run, assignment, loop)
@@ -48,22 +56,24 @@ def serve(app: Workflows, path: str) -> int:
         # The runner stopped this attempt and knows its outcome.
         return _TERMINATED
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signals.restore(signal.SIGTERM)
         flush_output()
     client.request("POST", "/callback", body)
-    _finish(loop.made)
     return 0
 
 
-class _Loop:
-    """An event loop that is made when it is needed, or before."""
+class Loop:
+    """An event loop that is made when it is needed, or before. `is_current` makes it the thread's own when it runs."""
 
-    __slots__ = ("made",)
+    __slots__ = ("is_current", "made")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_current: bool = True) -> None:
+        """Make none yet."""
+        self.is_current = is_current
         self.made: asyncio.AbstractEventLoop | None = None
 
     def ready(self) -> asyncio.AbstractEventLoop:
+        """The loop."""
         if self.made is None:
             import asyncio
 
@@ -71,14 +81,14 @@ class _Loop:
         return self.made
 
 
-def _await_assignment(app: Workflows, path: str, loop: _Loop) -> tuple[Connection, Mapping[str, Any]]:
+def _await_assignment(path: str, loop: Loop, loop_ahead: bool) -> tuple[Connection, Mapping[str, Any]]:
     """Ask for the input, and while nothing is there yet get ready for it."""
     for delay in retry_delays():
         try:
-            connection = Connection(path)
+            connection = connect(path)
             connection.send(request_bytes("GET", "/input"), None)
             # A process that stands by has time for a loop; one whose run waits already makes it only if it needs it.
-            if _is_mostly_async(app) and not connection.is_answered(within_seconds=STANDBY_SECONDS):
+            if loop_ahead and not connection.is_answered(within_seconds=STANDBY_SECONDS):
                 loop.ready()
             response = connection.receive()
             if not response.may_be_retried:
@@ -89,25 +99,27 @@ def _await_assignment(app: Workflows, path: str, loop: _Loop) -> tuple[Connectio
     raise SystemExit(f"the runner at {path} gave no input: {problem}")
 
 
-def _is_mostly_async(app: Workflows) -> bool:
-    return sum(1 if task.is_async else -1 for task in app) >= 0
-
-
-def _outcome(app: Workflows, run: ActiveRun, assignment: Mapping[str, Any], loop: _Loop) -> bytes:
+def _outcome(app: Workflows, run: ActiveRun, assignment: Mapping[str, Any], loop: Loop) -> bytes:
     """The callback for this run: whatever the function returns or raises."""
     try:
         task, args, kwargs = prepared(app, assignment)
-        with tracing.continued(run.context.traceparent):
-            if task.is_async:
-                value = _run_in_loop(loop.ready(), task.invoke(run.context, args, kwargs), run)
-            else:
-                signal.signal(signal.SIGTERM, _raise_terminated)
-                value = task.invoke(run.context, args, kwargs)
+        if tracing.is_on():
+            with tracing.continued(run.context.traceparent):
+                value = _invoke(task, run, args, kwargs, loop)
+        else:
+            value = _invoke(task, run, args, kwargs, loop)
         return succeeded(task.signature.encode_result(value))
     except (Terminated, KeyboardInterrupt):
         raise
     except BaseException as error:
         return failed(error)
+
+
+def _invoke(task: Task[..., Any], run: ActiveRun, args: list[Any], kwargs: dict[str, Any], loop: Loop) -> Any:
+    if task.is_async:
+        return _run_in_loop(loop, task.invoke(run.context, args, kwargs), run)
+    signals.handle(signal.SIGTERM, _raise_terminated)
+    return task.invoke(run.context, args, kwargs)
 
 
 def prepared(app: Workflows, assignment: Mapping[str, Any]) -> tuple[Task[..., Any], list[Any], dict[str, Any]]:
@@ -121,7 +133,7 @@ def prepared(app: Workflows, assignment: Mapping[str, Any]) -> tuple[Task[..., A
     if task is None:
         raise InvalidInput(f"this version has no task {name!r}; it has: {', '.join(app.tasks)}")
     text = binascii.a2b_base64(assignment.get("input") or "")
-    args, kwargs = task.signature.decode_call(json.loads(text) if text else [])
+    args, kwargs = task.signature.decode_call(from_json(text) if text else [])
     return task, args, kwargs
 
 
@@ -139,13 +151,15 @@ def _raise_terminated(signum: int, frame: object) -> None:
     raise Terminated(_TERMINATED)
 
 
-def _run_in_loop(loop: asyncio.AbstractEventLoop, coroutine: Any, run: ActiveRun) -> Any:
-    """What asyncio.run does, with a loop that is there already; SIGTERM cancels the task."""
+def _run_in_loop(holder: Loop, coroutine: Any, run: ActiveRun) -> Any:
+    """What asyncio.run does, with a loop that may be there already; SIGTERM cancels the task."""
     import asyncio
 
-    asyncio.set_event_loop(loop)
+    loop = holder.ready()
+    if holder.is_current:
+        asyncio.set_event_loop(loop)
     main = loop.create_task(coroutine)
-    signal.signal(signal.SIGTERM, lambda signum, frame: loop.call_soon_threadsafe(main.cancel))
+    signals.handle(signal.SIGTERM, lambda signum, frame: loop.call_soon_threadsafe(main.cancel))
     stopped = False
 
     def remember(done: asyncio.Task[Any]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LONGEST_DEATH_SECONDS = 1.0
+_LIST_BYTES = 65_536
 
 
 def _prctl() -> Callable[..., int] | None:
@@ -30,27 +31,46 @@ def adopt_orphans() -> None:
         _set(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def children_of_this_process() -> set[int]:
-    """Ids of all direct children; empty where the system does not list them."""
-    pid = os.getpid()
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", "rb", buffering=0) as file:
-            return {int(child) for child in file.read().split()}
-    except OSError:
-        return set()
+class ChildProcesses:
+    """The direct children of this process, adopted ones included, as the system lists them.
 
+    Attributes:
+        fd: the open list, None where the system has none.
+    """
 
-def kill_orphans(wanted: Collection[int]) -> None:
-    """Kill and reap every child that is not `wanted`, and what they hand over in turn, within a second."""
-    end = time.monotonic() + _LONGEST_DEATH_SECONDS
-    while orphans := children_of_this_process().difference(wanted):
-        for pid in orphans:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        for pid in orphans:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
-        if time.monotonic() > end:
-            return
-        if children_of_this_process().difference(wanted):
-            time.sleep(0.0005)
+    def __init__(self) -> None:
+        """Open the list once: asking again costs one system call."""
+        pid = os.getpid()
+        try:
+            self.fd: int | None = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY)
+        except OSError:
+            self.fd = None
+
+    def ids(self) -> set[int]:
+        """Their process ids; empty where the system does not list them."""
+        return {int(child) for child in self._listed()}
+
+    def more_than(self, count: int) -> bool:
+        """Whether there are more than `count`; True where nobody can tell."""
+        return self.fd is None or len(self._listed()) > count
+
+    def kill_all_but(self, wanted: Collection[int]) -> None:
+        """Kill and reap every child that is not `wanted`, and what they hand over in turn, within a second."""
+        end = time.monotonic() + _LONGEST_DEATH_SECONDS
+        while orphans := self.ids().difference(wanted):
+            for pid in orphans:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for pid in orphans:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+            if time.monotonic() > end:
+                return
+            if self.ids().difference(wanted):
+                time.sleep(0.0005)
+
+    def _listed(self) -> list[bytes]:
+        if self.fd is None:
+            return []
+        listed = os.pread(self.fd, _LIST_BYTES, 0)
+        return listed.split()

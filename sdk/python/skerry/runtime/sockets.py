@@ -12,6 +12,8 @@ from skerry.runtime.messages import Response, ResponseReader, request_bytes, ret
 
 # Longer than any answer takes that is not a wait; waits add their own length.
 ANSWER_SECONDS = 30.0
+# As much as a Unix socket gives at once, and little enough to come from the heap instead of a mapping of its own.
+_RECEIVE_BYTES = 65_536
 
 
 class Connection:
@@ -19,20 +21,10 @@ class Connection:
 
     __slots__ = ("_reader", "_socket")
 
-    def __init__(self, path: str) -> None:
-        """Connect to the socket at `path`.
-
-        Raises:
-            OSError: nobody listens there.
-        """
+    def __init__(self, connected: socket.SocketType) -> None:
+        """Speak over a connected socket."""
         self._reader = ResponseReader()
-        # The C type without its Python wrapper: fewer pages for a forked child to copy.
-        self._socket = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._socket.connect(path)
-        except OSError:
-            self._socket.close()
-            raise
+        self._socket = connected
 
     def send(self, request: bytes, patience: float | None) -> None:
         """Send a request. `patience` is the longest wait for progress, in seconds, here and in `receive`."""
@@ -52,7 +44,7 @@ class Connection:
             OSError: the connection broke, or nothing came in time.
         """
         while True:
-            data = self._socket.recv(262_144)
+            data = self._socket.recv(_RECEIVE_BYTES)
             if not data:
                 raise ConnectionResetError("the runner closed the connection")
             response = self._reader.feed(data)
@@ -64,6 +56,22 @@ class Connection:
         self._socket.close()
 
 
+def connect(path: str) -> Connection:
+    """A connection to the socket at `path`.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+    # The C type without its Python wrapper: fewer pages for a forked child to copy.
+    connected = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connected.connect(path)
+    except OSError:
+        connected.close()
+        raise
+    return Connection(connected)
+
+
 class SocketClient:
     """Requests to the runner at `path` on behalf of `attempt`.
 
@@ -72,7 +80,7 @@ class SocketClient:
 
     def __init__(self, path: str, attempt: str | None = None, connection: Connection | None = None) -> None:
         """Use `connection` first, if given."""
-        self._path = path
+        self.path = path
         self._attempt = attempt
         # list.append and list.pop are atomic: no lock is needed.
         self._idle = [connection] if connection else []
@@ -102,7 +110,7 @@ class SocketClient:
         raise kind(f"the runner does not answer {path}: {problem}")
 
     def _exchange(self, request: bytes, patience: float) -> Response:
-        connection = self._idle.pop() if self._idle else Connection(self._path)
+        connection = self._idle.pop() if self._idle else connect(self.path)
         try:
             connection.send(request, patience)
             response = connection.receive()

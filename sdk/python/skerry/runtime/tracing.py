@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 def is_on() -> bool:
     """Whether there is an endpoint to export to."""
-    return bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    return "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ and bool(os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"])
 
 
 def preload() -> None:

@@ -23,11 +23,18 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from skerry.apps import Workflows
-from skerry.runtime import attempts, tracing
+from skerry.runtime import attempts, rehearsals, signals, tracing
 from skerry.runtime.failures import complain, failure_of
-from skerry.runtime.orphans import adopt_orphans, children_of_this_process, kill_orphans
+from skerry.runtime.orphans import ChildProcesses, adopt_orphans
 
-_MESSAGE_BYTES = 65_536
+# Many times the longest message. Small, because a buffer from the heap's end is another page to copy after each fork.
+_MESSAGE_BYTES = 4096
+_MOST_FDS = 16
+
+# Messages of the hot path are put together by hand: an encoder's objects are pages to copy after each fork.
+_FORKED = b'{"type":"forked","slot":%d,"pid":%d}\n'
+_EXITED = b'{"type":"exited","slot":%d,"pid":%d,"status":%d,"cpu_seconds":%.6f,"max_rss_bytes":%d}\n'
+_RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
 class Channel:
@@ -41,12 +48,16 @@ class Channel:
 
     def send(self, message: dict[str, Any]) -> None:
         """Send one message."""
-        self.socket.sendall(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        self.send_line(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+    def send_line(self, message: bytes) -> None:
+        """Send one message that is JSON already, with its line end."""
+        self.socket.sendall(message)
 
     def receive(self) -> tuple[list[dict[str, Any]], list[int]] | None:
         """The messages that have come, and the file descriptors that came with them; None when the runner is gone."""
         try:
-            data, fds, _, _ = socket.recv_fds(self.socket, _MESSAGE_BYTES, 16)
+            data, fds, _, _ = socket.recv_fds(self.socket, _MESSAGE_BYTES, _MOST_FDS)
         except ConnectionError:
             return None
         if not data:
@@ -88,6 +99,7 @@ def prepare(app: Workflows) -> None:
 
         asyncio.get_event_loop_policy()
     tracing.preload()
+    rehearsals.rehearse(with_loop=any(task.is_async for task in app))
     gc.collect()
     # Frozen objects are left alone by the collector, so that their pages stay shared with the children.
     gc.freeze()
@@ -99,6 +111,7 @@ class Zygote:
     def __init__(self, app: Workflows, channel: Channel) -> None:
         """Get ready to fork."""
         self._app = app
+        self._loop_ahead = 2 * sum(task.is_async for task in app) >= len(app.tasks)
         self._channel = channel
         self._slots: dict[int, int] = {}
         self._null = os.open(os.devnull, os.O_RDONLY)
@@ -109,26 +122,28 @@ class Zygote:
         signal.signal(signal.SIGCHLD, _ignored)
         os.environ["SKERRY_SDK_MODE"] = "run"
         adopt_orphans()
+        self._children = ChildProcesses()
         # Helpers that the program started while it was imported are nobody's orphans.
-        self._helpers = children_of_this_process()
+        self._helpers = self._children.ids()
 
     def run(self) -> None:
         """Serve until the runner hangs up; then nothing is left running."""
         poll = select.poll()
         poll.register(self._channel.socket, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
-        while True:
-            ready = {fd for fd, _ in poll.poll()}
+        connected = True
+        while connected:
             try:
-                if self._wake_read in ready:
-                    self._reap()
-                if self._channel.socket.fileno() in ready and not self._obey():
-                    break
+                for fd, _ in poll.poll():
+                    if fd == self._wake_read:
+                        self._reap()
+                    else:
+                        connected = self._obey()
             except BrokenPipeError:
                 break
         for pid in self._slots:
             _kill_group(pid)
-        kill_orphans(self._helpers)
+        self._children.kill_all_but(self._helpers)
 
     def _obey(self) -> bool:
         """Handle what the runner sent; False when it is gone."""
@@ -153,14 +168,14 @@ class Zygote:
         for fd in fds:
             os.close(fd)
         self._slots[pid] = message["slot"]
-        self._channel.send({"type": "forked", "slot": message["slot"], "pid": pid})
+        self._channel.send_line(_FORKED % (message["slot"], pid))
 
     def _become_child(self, path: str, fds: list[int]) -> NoReturn:
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signals.restore(signal.SIGCHLD)
+            signals.handle(signal.SIGINT, signal.default_int_handler)
             os.setsid()
             adopt_orphans()
             os.dup2(self._null, 0)
@@ -168,7 +183,9 @@ class Zygote:
                 os.dup2(fd, target)
             for fd in (*fds, self._null, self._wake_read, self._wake_write, self._channel.socket.fileno()):
                 os.close(fd)
-            status = attempts.serve(self._app, path)
+            if self._children.fd is not None:
+                os.close(self._children.fd)
+            status = attempts.serve(self._app, path, loop_ahead=self._loop_ahead)
         except BaseException as error:
             complain(failure_of(error)["stack_trace"])
         finally:
@@ -177,8 +194,7 @@ class Zygote:
         raise AssertionError("unreachable")
 
     def _reap(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._wake_read, 4096)
+        os.read(self._wake_read, 4096)
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -188,19 +204,14 @@ class Zygote:
                 return
             slot = self._slots.pop(pid, None)
             if slot is None:
+                self._helpers.discard(pid)
                 continue
-            _kill_group(pid)
-            kill_orphans({*self._slots, *self._helpers})
-            self._channel.send(
-                {
-                    "type": "exited",
-                    "slot": slot,
-                    "pid": pid,
-                    "status": status,
-                    "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 6),
-                    "max_rss_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-                }
-            )
+            # What the child left behind was handed over at its end: where the system lists it, none means nothing is left.
+            if self._children.more_than(len(self._slots) + len(self._helpers)):
+                _kill_group(pid)
+                self._children.kill_all_but({*self._slots, *self._helpers})
+            cpu_seconds, max_rss_bytes = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _RSS_UNIT_BYTES
+            self._channel.send_line(_EXITED % (slot, pid, status, cpu_seconds, max_rss_bytes))
 
 
 def _ignored(signum: int, frame: object) -> None:
