@@ -192,8 +192,8 @@ def _check_loopback(host: str) -> None:
 
 
 def _capacity(isolation: str) -> int:
-    """As many as keep the cores busy: processes compete for them, runs that share a process mostly wait."""
-    return 64 if isolation == "worker" else 4 * (os.cpu_count() or 1)
+    """As many as keep the cores busy while some of them wait for something else."""
+    return 64 if isolation == "worker" else 8 * (os.cpu_count() or 1)
 
 
 def _slug(name: str) -> str:

@@ -78,7 +78,7 @@ def dev(
         bool, typer.Option("--watch/--no-watch", help="Load your tasks again when a file changes.")
     ] = True,
     capacity: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="The most attempts at once. Default: four for each CPU.")
+        int | None, typer.Option(metavar="N", min=1, help="The most attempts at once. Default: eight for each CPU.")
     ] = None,
     isolation: Annotated[
         Isolation | None,

@@ -1,0 +1,68 @@
+"""Batches: alone a write sets off at once; a few under way together let others join; each gets its own outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from skerry_api.storage import batches
+from skerry_api.storage.batches import Batcher
+
+
+class Database:
+    """Carries out batches when told to, and remembers them."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+    async def execute(self, items: Sequence[int]) -> Sequence[int | BaseException]:
+        self.batches.append(list(items))
+        await self.may_go_on.wait()
+        return [ValueError(f"{item} is odd") if item % 2 else item * 10 for item in items]
+
+
+async def test_what_arrives_during_a_batch_forms_the_next() -> None:
+    database = Database()
+    database.may_go_on.clear()
+    batcher: Batcher[int, int] = Batcher(database.execute, size=100)
+    first = batcher.submit(2)
+    await asyncio.sleep(0)
+    others = [batcher.submit(4), batcher.submit(5)]
+    database.may_go_on.set()
+    assert await first == 20
+    assert await others[0] == 40
+    with pytest.raises(ValueError, match="5 is odd"):
+        await others[1]
+    assert database.batches == [[2], [4, 5]]
+
+
+async def test_one_after_another_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "JOIN_SECONDS", 3600.0)
+    database = Database()
+    batcher: Batcher[int, int] = Batcher(database.execute, size=100)
+    assert [await batcher.submit(number) for number in (2, 4, 6, 8)] == [20, 40, 60, 80]
+
+
+async def test_a_few_together_let_others_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "JOIN_SECONDS", 0.05)
+    database = Database()
+    batcher: Batcher[int, int] = Batcher(database.execute, size=100)
+    await asyncio.gather(*(batcher.submit(number) for number in (2, 4, 6)))
+    late = [batcher.submit(8)]
+    await asyncio.sleep(0)
+    late.append(batcher.submit(10))
+    await asyncio.gather(*late)
+    assert database.batches == [[2, 4, 6], [8, 10]]
+
+
+async def test_a_large_batch_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "JOIN_SECONDS", 3600.0)
+    database = Database()
+    batcher: Batcher[int, int] = Batcher(database.execute, size=100)
+    numbers = range(0, 2 * batches.FEW.stop, 2)
+    await asyncio.gather(*(batcher.submit(number) for number in numbers))
+    assert await batcher.submit(2) == 20
