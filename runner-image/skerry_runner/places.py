@@ -25,6 +25,7 @@ from skerry_runner.zygotes import Zygote
 # Forked processes waiting ahead: enough that a burst is not served one fork at a time, few enough to cost little.
 MOST_STANDBYS = 4
 REPLACE_SECONDS = 0.006
+_CORES = os.cpu_count() or 1
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -146,12 +147,12 @@ class ProcessPlaces:
             self._queue.remove(attempt)
 
     def fill(self) -> None:
-        """Start processes until everyone in the queue has one, at once, and the standbys soon.
+        """Start processes until everyone in the queue has one and there are standbys: at once where that helps, else soon.
 
         Replacing a standby takes as much CPU as a short run: while others still stand by, the run that just began goes
-        first.
+        first. And while every core has a process to run, starting several together takes less than one after the other.
         """
-        if self._queue or not self._ready:
+        if (self._queue or not self._ready) and self._working < _CORES:
             self._fill_now()
         elif self._filling is None:
             self._filling = asyncio.get_running_loop().call_later(REPLACE_SECONDS, self._fill_now)
@@ -167,6 +168,11 @@ class ProcessPlaces:
             tenant = RunTenant(slot, self)
             self._starting.add(tenant)
             self._launch(slot, tenant)
+
+    @property
+    def _working(self) -> int:
+        """Processes that have an attempt."""
+        return len(self._slots.occupied) - len(self._starting) - len(self._ready)
 
     def rest(self) -> None:
         """End the standbys."""

@@ -47,5 +47,11 @@ def process_id() -> int:
 
 
 @app.task
+def holds(mebibytes: int) -> int:
+    """Take memory for good: pages that are written to."""
+    return len(b"x" * (mebibytes * 1024 * 1024))
+
+
+@app.task
 def dies() -> None:
     os._exit(5)

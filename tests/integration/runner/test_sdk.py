@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.integration.runner.cgroups import memory_cgroup, remove_memory_cgroup
 from tests.integration.runner.control_planes import ControlPlane, running
 from tests.integration.runner.test_endings import summary, until_line
 
@@ -29,6 +31,22 @@ async def test_children_are_awaited_together(control_plane: ControlPlane, isolat
         await control_plane.assign("a", "add_all", [1, 2, 3])
         outcome = await control_plane.outcome("a")
     assert json.loads(outcome["result"]) == [126]
+
+
+async def test_the_kernels_kill_for_memory_ends_the_attempt_and_nothing_else(control_plane: ControlPlane) -> None:
+    limit = 192 * 1024 * 1024
+    async with AsyncExitStack() as stack:
+        with memory_cgroup(limit):
+            stack.callback(remove_memory_cgroup)
+            await stack.enter_async_context(running(control_plane, *APP, **PYTHON))
+        await control_plane.assign("greedy", "holds", 400)
+        greedy = await control_plane.outcome("greedy")
+        await control_plane.assign("modest", "add", 1, 2)
+        modest = await control_plane.outcome("modest")
+    reason, message = summary(greedy)
+    assert reason == "oom_killed"
+    assert "give the task a larger plan" in message
+    assert json.loads(modest["result"]) == [3]
 
 
 async def test_worker_runs_attempts_side_by_side_in_one_process(control_plane: ControlPlane) -> None:

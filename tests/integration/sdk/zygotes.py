@@ -49,7 +49,7 @@ class ZygoteProcess:
         """Fork a child for the socket `path`: its pid, and the read ends of its stdout and stderr."""
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
-        order = json.dumps({"type": "fork", "slot": slot, "socket": path}).encode() + b"\n"
+        order = json.dumps({"type": "fork", "slots": [[slot, path]]}).encode() + b"\n"
         socket.send_fds(self.socket, [order], [out_write, err_write])
         os.close(out_write)
         os.close(err_write)

@@ -1,8 +1,8 @@
 """Zygote mode: import the program once, fork a process per attempt.
 
-The runner speaks through the socket whose number is in SKERRY_ZYGOTE_FD: one JSON object per message. `fork` carries
-the child's stdout and stderr as file descriptors. A forked child asks for its input at once and waits there: it is
-the standby for the next attempt.
+The runner speaks through the socket whose number is in SKERRY_ZYGOTE_FD: one JSON object per message. `fork` names slots
+and carries, for each, the child's stdout and stderr as file descriptors. A forked child asks for its input at once and
+waits there: it is the standby for the next attempt.
 
 What a run leaves behind dies with it: the child leads a session and is a subreaper, so its process group is killed,
 and what left the group is handed to the zygote by the kernel at the child's end and is killed there.
@@ -153,24 +153,31 @@ class Zygote:
         messages, fds = received
         for message in messages:
             if message.get("type") == "fork":
-                self._fork(message, fds[:2])
-                fds = fds[2:]
+                slots = message["slots"]
+                self._fork(slots, fds[: 2 * len(slots)])
+                fds = fds[2 * len(slots) :]
         return True
 
-    def _fork(self, message: dict[str, Any], fds: list[int]) -> None:
+    def _fork(self, slots: list[tuple[int, str]], fds: list[int]) -> None:
+        """Fork a child for each slot, given as its number and the path of its socket."""
         sys.stdout.flush()
         sys.stderr.flush()
-        # Set here rather than in the child, where each page that is written to is a page to copy.
-        os.environ["SKERRY_SDK_SOCKET_PATH"] = message["socket"]
-        pid = os.fork()
-        if pid == 0:
-            self._become_child(message["socket"], fds)
+        pids = []
+        # One after the other and nothing else between: each page touched between two forks is copied or mapped anew.
+        for number, (_, path) in enumerate(slots):
+            # Set here rather than in the child, where each page that is written to is a page to copy.
+            os.environ["SKERRY_SDK_SOCKET_PATH"] = path
+            pid = os.fork()
+            if pid == 0:
+                self._become_child(path, fds[2 * number : 2 * number + 2], fds)
+            pids.append(pid)
         for fd in fds:
             os.close(fd)
-        self._slots[pid] = message["slot"]
-        self._channel.send_line(_FORKED % (message["slot"], pid))
+        for (slot, _), pid in zip(slots, pids, strict=True):
+            self._slots[pid] = slot
+            self._channel.send_line(_FORKED % (slot, pid))
 
-    def _become_child(self, path: str, fds: list[int]) -> NoReturn:
+    def _become_child(self, path: str, outputs: list[int], received: list[int]) -> NoReturn:
         status = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -179,9 +186,9 @@ class Zygote:
             os.setsid()
             adopt_orphans()
             os.dup2(self._null, 0)
-            for target, fd in enumerate(fds, start=1):
+            for target, fd in enumerate(outputs, start=1):
                 os.dup2(fd, target)
-            for fd in (*fds, self._null, self._wake_read, self._wake_write, self._channel.socket.fileno()):
+            for fd in (*received, self._null, self._wake_read, self._wake_write, self._channel.socket.fileno()):
                 os.close(fd)
             if self._children.fd is not None:
                 os.close(self._children.fd)

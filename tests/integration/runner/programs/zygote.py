@@ -90,22 +90,26 @@ def serve_forks() -> None:
                 wake.recv(4096)
                 reap(runner, children)
                 continue
-            data, fds, _, _ = socket.recv_fds(runner, 65536, 2)
+            data, fds, _, _ = socket.recv_fds(runner, 65536, 16)
             if not data:
                 for pid in children:
                     kill_group(pid)
                 os._exit(0)
             message = json.loads(data)
-            pid = os.fork()
-            if pid == 0:
-                wake.close()
-                waker.close()
-                runner.close()
-                child(message["socket"], *fds)
+            for number, (slot, path) in enumerate(message["slots"]):
+                outputs = fds[2 * number : 2 * number + 2]
+                pid = os.fork()
+                if pid == 0:
+                    for fd in set(fds).difference(outputs):
+                        os.close(fd)
+                    wake.close()
+                    waker.close()
+                    runner.close()
+                    child(path, *outputs)
+                children[pid] = slot
+                runner.send(json.dumps({"type": "forked", "slot": slot, "pid": pid}).encode())
             for fd in fds:
                 os.close(fd)
-            children[pid] = message["slot"]
-            runner.send(json.dumps({"type": "forked", "slot": message["slot"], "pid": pid}).encode())
 
 
 def reap(runner: socket.socket, children: dict[int, int]) -> None:
