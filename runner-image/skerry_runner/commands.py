@@ -66,6 +66,7 @@ def settings_from(arguments: Sequence[str]) -> Settings:
         enforce_memory=chosen.enforce_memory,
         app=chosen.app,
         command=tuple(command),
+        sockets=chosen.sockets and chosen.sockets.resolve(),
         lifeline_fd=chosen.lifeline_fd,
         token=environment.get("SKERRY_RUNNER_TOKEN", ""),
         token_file=Path(token_file) if token_file else None,
@@ -92,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--enforce-memory", action="store_true", help="kill attempts that exceed their plan's memory")
     parser.add_argument("--echo", choices=("json", "text", "none"), default="json", help="repeat task output here as")
+    parser.add_argument(
+        "--sockets", type=Path, help="an existing folder with a short path for its sockets; by default one of its own"
+    )
     parser.add_argument("--lifeline-fd", type=int, help="leave at once when this pipe ends")
     parser.add_argument("--app", help="module:attribute or path/to/file.py[:attribute]")
     return parser

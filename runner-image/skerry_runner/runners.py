@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import shutil
@@ -46,7 +47,7 @@ class Runner:
         self._settings = settings
         self._background = background
         self._limits = Limits()
-        self._directory = Path(tempfile.mkdtemp(prefix="skerry-"))
+        self._directory = settings.sockets or Path(tempfile.mkdtemp(prefix="skerry-"))
         self._session = Session(settings, self._limits)
         self._payloads = Payloads(settings)
         self._nursery = Nursery(settings, background)
@@ -100,7 +101,9 @@ class Runner:
             gc.set_threshold(_COLLECT_AFTER, 20, 20)
             await self._left.wait()
         finally:
-            await self._close()
+            with contextlib.ExitStack() as last:  # also when a failure cuts the burial short
+                last.callback(self._remove_sockets)
+                await self._close()
 
     # What the session asks.
 
@@ -287,5 +290,10 @@ class Runner:
         await self._nursery.bury_orphans()
         await self._session.close()
         await self._payloads.close()
+
+    def _remove_sockets(self) -> None:
         self._slots.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        if self._settings.sockets is None:
+            return shutil.rmtree(self._directory, ignore_errors=True)
+        with contextlib.suppress(OSError):  # who gave the folder removes it too, unless it was killed
+            self._directory.rmdir()

@@ -33,6 +33,8 @@ class Settings:
         app: Target of the Python SDK (`module:attribute` or a file); None when `command` is given.
         command: A program that speaks the socket protocol, started once per attempt.
         preload: Import the application once and fork (`app`), or keep a started process ahead (`command`).
+        sockets: An existing folder for the slots' sockets, kept by whoever starts the runner so that it can be removed even
+            after a SIGKILL; None for one of the runner's own. Its path should be short: a socket's may have 107 bytes.
         lifeline_fd: A pipe whose end means that nobody needs this runner any more.
         grace_seconds: Between SIGTERM and SIGKILL.
         linger_seconds: What a process may take to exit by itself after its callback.
@@ -50,6 +52,7 @@ class Settings:
     enforce_memory: bool = False
     app: str | None = None
     command: tuple[str, ...] = ()
+    sockets: Path | None = None
     lifeline_fd: int | None = None
     token: str = ""
     token_file: Path | None = None

@@ -64,6 +64,15 @@ def outcome_of(message: Message) -> Outcome:
     )
 
 
+def log_entries(message: Message) -> list[dict[str, Any]]:
+    """The lines of a `logs` message, as they are stored."""
+    return [
+        # Postgres takes no NUL in text.
+        {"time": entry["time"], "stream": entry["stream"], "line": str(entry["line"]).replace("\0", "\\0")}
+        for entry in message["entries"]
+    ]
+
+
 def check_json(text: str | None) -> None:
     """Raise `ValueError` unless a result is JSON or empty: replies are put together from it as it is."""
     if text:

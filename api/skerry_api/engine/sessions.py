@@ -1,7 +1,6 @@
 """One connected runner: what it holds, what it says, what it is told.
 
-Messages about an attempt carry its token. A message that speaks for an attempt this runner does not hold changes nothing:
-the runner is told to drop it, unless it repeats a completion that was committed already, which is acknowledged again.
+Messages about an attempt carry its token. What speaks for an attempt this runner does not hold goes to `refusals`.
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from skerry_api.domain.errors import AttemptSuperseded, InvalidRequest, SkerryError
+from skerry_api.domain.errors import InvalidRequest, SkerryError
 from skerry_api.domain.plans import plan_named
-from skerry_api.domain.states import ATTEMPT_TERMINAL, AttemptStatus, Reason
+from skerry_api.domain.states import AttemptStatus, Reason
 from skerry_api.engine.completions import Outcome
-from skerry_api.engine.messages import Message, child_trigger, outcome_of, timestamp
+from skerry_api.engine.messages import Message, child_trigger, log_entries, outcome_of, timestamp
+from skerry_api.engine.refusals import Refusals
 from skerry_api.engine.submissions import Parent
 from skerry_api.storage import runners, runs
 from skerry_api.storage.assignments import Assignment
@@ -58,6 +58,7 @@ class Session:
         self.capacity = max(1, int(hello.get("capacity", 1)))
         self.reserved = 0
         self._send = send
+        self._refusals = Refusals(engine, send)
         self._held: dict[str, Held] = {}
         self._active = 0
         self.uncertain = False
@@ -113,7 +114,7 @@ class Session:
         await self._take_up(recorded, known)
         for entry in resuming:
             if entry["attempt"] not in self._held:
-                await self._refuse(entry)
+                await self._refusals.answer(entry)
 
     async def _take_up(self, recorded: Sequence[Assignment], known: Mapping[str, str]) -> None:
         """Bring together what the record says the runner holds and what it says itself (`known`: tokens by attempt)."""
@@ -186,7 +187,7 @@ class Session:
         self._send({"type": "register"})
 
     def stop_attempt(self, attempt: str, reason: str) -> None:
-        """An attempt was ended from outside: the runner stops it; nothing it says of it counts any more."""
+        """An attempt was ended from outside: the runner stops it; what it says of it no longer counts, but for log lines."""
         held = self._held.get(attempt)
         if held is None or held.stopped:
             return
@@ -229,8 +230,8 @@ class Session:
             elif kind in self._handlers:
                 held = self._held.get(message["attempt"])
                 if held is None or held.assignment.token != message["token"]:
-                    self._spawn_task(self._refuse(message))
-                elif not held.stopped:
+                    self._spawn_task(self._refusals.answer(message))
+                elif kind == "logs" or not held.stopped:
                     self._handlers[kind](message, held)
             else:
                 raise InvalidRequest(f"unknown message type {kind!r}")
@@ -259,11 +260,7 @@ class Session:
             self._engine.dispatcher.freed(self)
 
     def _on_logs(self, message: Message, held: Held) -> None:
-        entries = [
-            {"time": entry["time"], "stream": entry["stream"], "line": str(entry["line"]).replace("\0", "\\0")}
-            for entry in message["entries"]
-        ]
-        self._spawn_task(self._store_logs(held.assignment, int(message["seq"]), entries))
+        self._spawn_task(self._store_logs(held.assignment, int(message["seq"]), log_entries(message)))
 
     async def _store_logs(self, assignment: Assignment, seq: int, entries: list[dict[str, Any]]) -> None:
         await self._engine.store_logs(assignment, seq, entries)
@@ -321,7 +318,7 @@ class Session:
     def _on_complete(self, message: Message) -> None:
         held = self._held.get(message["attempt"])
         if held is None or held.assignment.token != message["token"]:
-            self._spawn_task(self._refuse(message))
+            self._spawn_task(self._refusals.answer(message))
             return
         if held.completing:
             return  # Sent again before the commit; the acknowledgement is on its way.
@@ -345,25 +342,6 @@ class Session:
         self._ack(attempt, seq)
         self._held.pop(attempt, None)
         self._engine.connections.let_go(attempt, self)
-
-    async def _refuse(self, message: Message) -> None:
-        """Answer a message about an attempt that this runner does not hold."""
-        async with self._engine.database.transaction() as connection:
-            row = await runs.fetch_attempt(connection, str(message["attempt"]))
-        repeated = row is not None and row["token"] == message["token"] and row["status"] in ATTEMPT_TERMINAL
-        if repeated and message.get("type") in ("complete", "logs", "started"):
-            self._ack(message["attempt"], int(message["seq"]))
-            return
-        refusal = AttemptSuperseded("the attempt is over or belongs to another runner")
-        self._send(
-            {
-                "type": "cancel",
-                "attempt": message["attempt"],
-                "reason": "superseded",
-                "code": refusal.code,
-                "grace_seconds": 0,
-            }
-        )
 
     async def _on_registered(self, message: Message) -> None:
         await self._engine.finish_registration(self.workflow_id, self.version_id, message)

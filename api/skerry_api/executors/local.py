@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +59,7 @@ class _Runner:
     version_id: str
     process: asyncio.subprocess.Process
     lifeline: int
+    sockets: str
     retiring: bool = False
 
 
@@ -171,17 +174,33 @@ class LocalExecutor:
         await self._end(runner, after_seconds=STOP_SECONDS)
 
     async def _launch(self, version_id: str, workflow_id: str) -> _Runner:
-        source = self._source
-        runner_id, token = await self._engine.admit_runner(version_id, workflow_id, source.isolation)
+        runner_id, token = await self._engine.admit_runner(version_id, workflow_id, self._source.isolation)
         # Closed with this process, however it ends: the runner sees it and leaves, with everything it started.
         read_end, write_end = os.pipe()
+        # Ours, because a runner that is killed cannot remove it. Short: the path of a socket may have 107 bytes.
+        sockets = tempfile.mkdtemp(prefix="skerry-")
+        options = ["--runner", runner_id, "--pool", version_id, "--version", version_id]
+        options += ["--sockets", sockets, "--lifeline-fd", str(read_end)]
+        try:
+            process = await self._start_process(options, token, read_end)
+        except BaseException:
+            _clear_away(write_end, sockets)
+            raise
+        finally:
+            os.close(read_end)
+        runner = _Runner(runner_id, version_id, process, write_end, sockets)
+        self._runners[runner_id] = runner
+        self._background(self._attend(runner, workflow_id))
+        return runner
+
+    async def _start_process(self, options: Sequence[str], token: str, lifeline: int) -> asyncio.subprocess.Process:
+        source = self._source
         command = [
-            *(sys.executable, "-m", "skerry_runner", "--url", self._url, "--runner", runner_id),
-            *("--pool", version_id, "--version", version_id, "--isolation", source.isolation),
+            *(sys.executable, "-m", "skerry_runner", "--url", self._url, "--isolation", source.isolation),
             *("--capacity", str(source.capacity), "--workdir", str(source.workdir), "--enforce-memory"),
-            *("--lifeline-fd", str(read_end), *source.arguments),
+            *(*options, *source.arguments),
         ]
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             env={
@@ -190,19 +209,15 @@ class LocalExecutor:
                 "SKERRY_URL": self._url,
                 "SKERRY_WORKFLOW": source.workflow,
             },
-            pass_fds=(read_end,),
+            pass_fds=(lifeline,),
             start_new_session=True,
         )
-        os.close(read_end)
-        runner = _Runner(runner_id, version_id, process, write_end)
-        self._runners[runner_id] = runner
-        self._background(self._attend(runner, workflow_id))
-        return runner
 
     async def _attend(self, runner: _Runner, workflow_id: str) -> None:
         """Wait for a runner's end; what it held is lost, and the current version gets another one."""
         status = await runner.process.wait()
         self._runners.pop(runner.id, None)
+        self._forget(runner)
         await self._engine.runner_gone(runner.id)
         if self._stopping:
             return
@@ -227,9 +242,15 @@ class LocalExecutor:
         self._forget(runner)
 
     def _forget(self, runner: _Runner) -> None:
+        """Give back what was kept for a runner whose process is gone; again changes nothing."""
         if runner.lifeline >= 0:
-            os.close(runner.lifeline)
+            _clear_away(runner.lifeline, runner.sockets)
             runner.lifeline = -1
+
+
+def _clear_away(lifeline: int, sockets: str) -> None:
+    os.close(lifeline)
+    shutil.rmtree(sockets, ignore_errors=True)
 
 
 async def _ended_within(process: asyncio.subprocess.Process, seconds: float) -> bool:

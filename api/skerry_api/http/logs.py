@@ -1,19 +1,21 @@
-"""Logs: history by cursor or by time."""
+"""Logs: history by cursor or by time, and what there is to filter it by."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from skerry_api.http import failures, presentations, queries, timestamps
 from skerry_api.http.authorisations import Reader
 from skerry_api.http.bare_routes import reply
 from skerry_api.http.contexts import engine_of
+from skerry_api.http.labels import LABELS, LabelName
 from skerry_api.http.runs import check_visible
-from skerry_api.http.schemas.logs import LogPage, RunLogs
+from skerry_api.http.schemas.logs import LogPage, LogValues, RunLogs
 from skerry_api.http.schemas.shapes import EARLIEST, Moment
 from skerry_api.storage import catalogues, logs
 from skerry_api.storage.logs import LogFilter
@@ -60,11 +62,19 @@ async def get_run_logs(
     return reply({"logs": [presentations.log_line(line) for line in lines], "cursor": last})
 
 
-@router.get("/v1/logs", response_model=LogPage, responses=failures.READ)
-async def search_logs(
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which lines are asked for, from which stretch of time, and from which of its ends on."""
+
+    wanted: LogFilter
+    start: datetime
+    end: datetime
+    newest_first: bool
+
+
+async def read_search(
     request: Request,
     caller: Reader,
-    limit: queries.Limit = DEFAULT_LINES,
     direction: Annotated[Direction, Query(description="Newest first, or oldest first.")] = "backward",
     start_time: Annotated[Moment | None, Query(alias="startTime")] = None,
     end_time: Annotated[Moment | None, Query(alias="endTime")] = None,
@@ -74,28 +84,37 @@ async def search_logs(
     level: Annotated[list[Level] | None, Query(description="stdout is `info`, stderr is `error`.")] = None,
     text: Annotated[queries.Several, Query(description="Lines that contain one of these, whatever the case.")] = None,
     owner_id: queries.Ignored = None,
-) -> Response:
-    """Search log lines, in Render's shape.
-
-    Without `startTime` it goes back an hour, or, for certain runs, to their beginning. Continue with `nextStartTime` and
-    `nextEndTime`; lines of one millisecond are never split, so a page may have a few more than `limit`.
-    """
+) -> Search:
+    """The search that a request describes, within what its caller may see."""
     end = end_time or datetime.now(UTC)
     start = start_time or (EARLIEST if task_run else end - DEFAULT_STRETCH)
-    streams = None if level is None else [_STREAMS[name] for name in level if name in _STREAMS]
-    newest_first = direction == "backward"
-    async with engine_of(request).database.transaction() as connection:
+    async with engine_of(request).database.autocommit() as connection:
         wanted = LogFilter(
             run_ids=task_run,
             workflows=resource and [*resource, *await catalogues.fetch_slugs(connection, resource)],
             workflow=caller.workflow,
             tasks=task and [*task, *await catalogues.fetch_addresses(connection, task)],
-            streams=streams,
+            streams=None if level is None else [_STREAMS[name] for name in level if name in _STREAMS],
             texts=text,
             # Lines are kept by the day they were stored; a runner's clock may be ahead of the database's.
             since=(start - timedelta(days=1)).date(),
         )
-        lines = await logs.search_lines(connection, wanted, start, end, limit, newest_first=newest_first)
+    return Search(wanted, start, end, direction == "backward")
+
+
+Searched = Annotated[Search, Depends(read_search)]
+
+
+@router.get("/v1/logs", response_model=LogPage, responses=failures.READ)
+async def search_logs(request: Request, search: Searched, limit: queries.Limit = DEFAULT_LINES) -> Response:
+    """Search log lines, in Render's shape.
+
+    Without `startTime` it goes back an hour, or, for certain runs, to their beginning. Continue with `nextStartTime` and
+    `nextEndTime`; lines of one millisecond are never split, so a page may have a few more than `limit`.
+    """
+    start, end, newest_first = search.start, search.end, search.newest_first
+    async with engine_of(request).database.autocommit() as connection:
+        lines = await logs.search_lines(connection, search.wanted, start, end, limit, newest_first=newest_first)
     last = lines[-1]["time"] if lines else None
     return reply(
         {
@@ -105,3 +124,29 @@ async def search_logs(
             "logs": [presentations.log_line(line) for line in lines],
         }
     )
+
+
+@router.get("/v1/logs/values", response_model=LogValues, responses=failures.READ)
+async def list_log_values(
+    request: Request,
+    search: Searched,
+    label: Annotated[LabelName, Query(description="The label whose values to list.")],
+    limit: queries.Limit = DEFAULT_LINES,
+) -> Response:
+    """List the values that a label has in the lines that a search finds, in Render's shape.
+
+    It takes the filters of `GET /v1/logs` and goes back as far. The value of the newest line is the first, or, with
+    `direction=forward`, that of the oldest.
+    """
+    chosen = LABELS[label]
+    async with engine_of(request).database.autocommit() as connection:
+        rows = await logs.fetch_values(
+            connection,
+            chosen.columns,
+            search.wanted,
+            search.start,
+            search.end,
+            limit,
+            newest_first=search.newest_first,
+        )
+    return reply(list(dict.fromkeys(chosen.value(row) for row in rows)))

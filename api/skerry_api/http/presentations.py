@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from skerry_api.domain.plans import Plan
+from skerry_api.http.labels import labels_of
 from skerry_api.http.timestamps import milliseconds
 
 Row = Mapping[Any, Any]
@@ -185,13 +186,7 @@ def log_line(row: Row) -> Json:
         "stream": row["stream"],
         "message": row["message"],
         # Render's clients know only certain label names; what has none of them is a key above.
-        "labels": [
-            {"name": "taskRun", "value": row["run_id"]},
-            {"name": "task", "value": f"{row['workflow']}/{row['task']}"},
-            {"name": "resource", "value": row["workflow"]},
-            {"name": "level", "value": "error" if row["stream"] == "stderr" else "info"},
-            {"name": "type", "value": "app"},
-        ],
+        "labels": labels_of(row),
     }
 
 

@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from skerry_api.domain.retries import Retry
 from skerry_api.domain.states import Failures
+from skerry_api.storage import statements
+from skerry_api.storage.databases import fetch_rows
 
 
 @dataclass(slots=True)
@@ -53,5 +57,11 @@ class Assignment:
 
 
 def assignment_from(row: Sequence[Any]) -> Assignment:
-    """An assignment from a row of `statements.CLAIM`, `HELD` or `DUE`."""
+    """An assignment from a row of `statements.CLAIM`, `HELD`, `ATTEMPT` or `DUE`."""
     return Assignment(*row[:30])
+
+
+async def fetch_assignment(connection: AsyncConnection, attempt: str) -> Assignment | None:
+    """One attempt, whatever its state, without its input."""
+    rows = await fetch_rows(connection, statements.ATTEMPT, {"attempt": attempt, "inline_bytes": 0})
+    return assignment_from(rows[0]) if rows else None

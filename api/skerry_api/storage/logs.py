@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from skerry_api.storage import tables
@@ -51,7 +51,7 @@ class LogFilter:
 
 async def fetch_lines(connection: AsyncConnection, wanted: LogFilter, after: int, limit: int) -> list[Row]:
     """Lines in the order in which they were stored; `after` is the id of the last one known."""
-    statement = _filtered(wanted).where(_columns.id > after).order_by(_columns.id).limit(limit)
+    statement = _filtered(select(tables.logs), wanted).where(_columns.id > after).order_by(_columns.id).limit(limit)
     return list((await connection.execute(statement)).mappings())
 
 
@@ -62,20 +62,39 @@ async def search_lines(
 
     There may be more than `limit`: lines of the same moment stay together, so that the next page can begin at a moment.
     """
-    if newest_first:
-        bounds = and_(_columns.time >= start, _columns.time < end)
-        order = (_columns.time.desc(),)
-    else:
-        bounds = and_(_columns.time > start, _columns.time <= end)
-        order = (_columns.time.asc(),)
-    statement = _filtered(wanted).where(bounds).order_by(*order).fetch(limit, with_ties=True)
+    order = _columns.time.desc() if newest_first else _columns.time.asc()
+    within = _filtered(select(tables.logs), wanted).where(_between(start, end, newest_first=newest_first))
+    statement = within.order_by(order).fetch(limit, with_ties=True)
     rows = list((await connection.execute(statement)).mappings())
     # The order among equals is not the statement's, since it would then not keep them together.
     return sorted(rows, key=lambda row: (row["time"], row["id"]), reverse=newest_first)
 
 
-def _filtered(wanted: LogFilter) -> Select[Any]:
-    statement = select(tables.logs)
+async def fetch_values(
+    connection: AsyncConnection,
+    columns: Sequence[str],
+    wanted: LogFilter,
+    start: datetime,
+    end: datetime,
+    limit: int,
+    *,
+    newest_first: bool,
+) -> list[Row]:
+    """The distinct values of `columns` among the lines that `search_lines` would find, those of its first lines first."""
+    chosen = [_columns[name] for name in columns]
+    order = func.max(_columns.time).desc() if newest_first else func.min(_columns.time).asc()
+    within = _filtered(select(*chosen), wanted).where(_between(start, end, newest_first=newest_first))
+    statement = within.group_by(*chosen).order_by(order, *chosen).limit(limit)
+    return list((await connection.execute(statement)).mappings())
+
+
+def _between(start: datetime, end: datetime, *, newest_first: bool) -> ColumnElement[bool]:
+    if newest_first:
+        return and_(_columns.time >= start, _columns.time < end)
+    return and_(_columns.time > start, _columns.time <= end)
+
+
+def _filtered(statement: Select[Any], wanted: LogFilter) -> Select[Any]:
     conditions: list[tuple[object, Callable[[], ColumnElement[bool]]]] = [
         (wanted.run_ids, lambda: _columns.run_id.in_(wanted.run_ids or ())),
         (wanted.root_run_ids, lambda: _columns.root_run_id.in_(wanted.root_run_ids or ())),

@@ -171,6 +171,15 @@ WHERE a.runner_id = %(runner_id)s AND a.status IN ('starting', 'running')
 """
 )
 
+# One attempt, over or not.
+ATTEMPT = (
+    _ASSIGNMENT
+    + """
+FROM attempts a JOIN runs r ON r.id = a.run_id JOIN run_inputs i ON i.run_id = r.id
+WHERE a.id = %(attempt)s
+"""
+)
+
 # Live attempts nobody vouches for any more: their runner's lease has run out, or their own moment has come.
 DUE = (
     _ASSIGNMENT

@@ -131,6 +131,11 @@ class Cluster:
                 return int(pid)
         raise AssertionError("the worker has no runner")
 
+    def runner_sockets(self) -> Path:
+        """The folder with the sockets of the worker's runner."""
+        arguments = Path(f"/proc/{self.runner_pid()}/cmdline").read_text().split("\0")
+        return Path(arguments[arguments.index("--sockets") + 1])
+
     def signal_runner(self, number: signal.Signals) -> None:
         os.kill(self.runner_pid(), number)
 

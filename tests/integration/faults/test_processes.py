@@ -17,8 +17,12 @@ def test_trigger_here_wait_there_run_elsewhere(cluster: Cluster) -> None:
 def test_a_killed_runner_costs_an_attempt_not_the_run(cluster: Cluster) -> None:
     run_id = cluster.front.trigger("slow", 30)
     eventually(lambda: cluster.marked("begin 1"))
+    folder = cluster.runner_sockets()
+    assert list(folder.glob("*.sock"))
     cluster.signal_runner(signal.SIGKILL)
     run = cluster.front.result(run_id)
+    assert not folder.exists()
+    assert cluster.runner_sockets() != folder
     assert (run["status"], run["results"]) == ("succeeded", [2])
     assert [attempt["reason"] for attempt in run["attempts"]] == ["runner_lost", None]
     assert not cluster.marked("end 1")
@@ -27,6 +31,7 @@ def test_a_killed_runner_costs_an_attempt_not_the_run(cluster: Cluster) -> None:
 def test_a_killed_control_plane_is_recovered_from(cluster: Cluster) -> None:
     run_id = cluster.worker.trigger("parent", 30)
     eventually(lambda: cluster.marked("begin 1"))
+    folder = cluster.runner_sockets()
     cluster.worker.kill()
     waiting = cluster.front.trigger("quick", 1)
     cluster.worker.start()
@@ -35,6 +40,7 @@ def test_a_killed_control_plane_is_recovered_from(cluster: Cluster) -> None:
     assert (run["status"], run["results"]) == ("succeeded", [1])
     children = cluster.front.api.get(f"/v1/task-runs/{run_id}/tree").json()["children"]
     assert sorted(child["run"]["status"] for child in children) == ["canceled", "succeeded"]
+    eventually(lambda: not folder.exists())
 
 
 def test_a_stopped_runner_loses_its_attempt_and_its_late_result_changes_nothing(cluster: Cluster) -> None:

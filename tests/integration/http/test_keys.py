@@ -38,6 +38,7 @@ PROBES: list[tuple[str, str, str, Any]] = [
     ("read", "GET", "/v1/task-runs/trn-x/logs", None),
     ("read", "GET", "/v1/task-runs/events?taskRunIds=trn-x", None),
     ("read", "GET", "/v1/logs", None),
+    ("read", "GET", "/v1/logs/values?label=level", None),
     ("read", "GET", "/v1/logs/subscribe?taskRun=trn-x", None),
     ("read", "GET", "/v1/tasks", None),
     ("read", "GET", "/v1/workflows", None),

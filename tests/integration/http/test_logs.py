@@ -12,6 +12,7 @@ import websockets
 
 from skerry_api.storage import logs
 from tests.integration.http.servers import Server
+from tests.integration.http.test_keys import insert
 from tests.integration.http.test_run_lists import spawn
 
 
@@ -97,6 +98,73 @@ async def test_search_filters_and_pages_without_splitting_a_moment(server: Serve
 @pytest.mark.parametrize("query", ["direction=up", "startTime=0", "level=loud", "limit=1001"])
 async def test_wrong_searches_are_refused(server: Server, query: str) -> None:
     assert (await server.client.get(f"/v1/logs?{query}")).status_code == 422
+
+
+async def values(server: Server, query: str, headers: dict[str, str] | None = None) -> list[str]:
+    response = await server.client.get(f"/v1/logs/values?{query}", headers=headers)
+    assert response.status_code == 200, response.text
+    found: list[str] = response.json()
+    return found
+
+
+async def log_lately(server: Server, task: str, stream: str, line: str, *, minutes: float) -> str:
+    """A run of `task` that wrote one line, some minutes ago; answers its id."""
+    run_id: str = (await server.trigger(task, [] if task.endswith("echo") else [1, 2]))["id"]
+    moment = datetime.now(UTC) - timedelta(minutes=minutes)
+    entry = {"time": moment.isoformat(), "stream": stream, "line": line}
+    await server.engine.store_logs(await server.claim(), 1, [entry])
+    return run_id
+
+
+async def test_the_values_of_a_label_are_listed_once_those_of_the_newest_line_first(server: Server) -> None:
+    assert await values(server, "label=type") == []
+    first = await log_lately(server, "shop/echo", "stdout", "one", minutes=90)
+    second = await log_lately(server, "shop/add", "stderr", "two", minutes=30)
+    third = await log_lately(server, "shop/echo", "stdout", "three", minutes=10)
+    for label, expected in (
+        ("taskRun", [third, second]),
+        ("task", ["shop/echo", "shop/add"]),
+        ("resource", ["shop"]),
+        ("level", ["info", "error"]),
+        ("type", ["app"]),
+    ):
+        assert await values(server, f"label={label}") == expected, label
+    assert await values(server, "label=taskRun&startTime=2020-01-01T00:00:00Z") == [third, second, first]
+    assert await values(server, "label=level&direction=forward") == ["error", "info"]
+    assert await values(server, "label=taskRun&limit=1") == [third]
+    for query, expected in (
+        ("level=error", ["shop/add"]),
+        ("text=THREE", ["shop/echo"]),
+        ("task=add", ["shop/add"]),
+        (f"taskRun={first}", ["shop/echo"]),
+        (f"resource={server.workflow_id}&ownerId=tea-1", ["shop/echo", "shop/add"]),
+        ("resource=other", []),
+        ("endTime=2020-01-01T00:00:00Z", []),
+    ):
+        assert await values(server, f"label=task&{query}") == expected, query
+
+
+@pytest.mark.parametrize("query", ["label=statusCode", "label=", "limit=1"])
+async def test_unknown_labels_are_refused_by_naming_the_known_ones(server: Server, query: str) -> None:
+    response = await server.client.get(f"/v1/logs/values?{query}")
+    assert response.status_code == 422
+    (detail,) = response.json()["details"]
+    assert detail["field"] == "label"
+    if "label" in query:
+        assert all(f"'{name}'" in detail["message"] for name in ("taskRun", "task", "resource", "level", "type"))
+
+
+async def test_a_key_of_a_workflow_lists_values_of_that_only(locked_server: Server) -> None:
+    server = locked_server
+    server.client.headers.update(await insert(server, "admin"))
+    await log_lately(server, "shop/echo", "stdout", "one", minutes=2)
+    await server.register("other")
+    await log_lately(server, "other/echo", "stderr", "two", minutes=1)
+    limited = await insert(server, "read", workflow="shop")
+    assert await values(server, "label=resource") == ["other", "shop"]
+    assert await values(server, "label=resource", limited) == ["shop"]
+    assert await values(server, "label=level", limited) == ["info"]
+    assert await values(server, "label=task&resource=other", limited) == []
 
 
 async def followed(server: Server, query: str, headers: dict[str, str] | None = None) -> list[dict[str, Any]]:

@@ -6,9 +6,12 @@ import asyncio
 import json
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.integration.runner.control_planes import PROGRAM, ControlPlane, is_alive, running, until_dead
 
@@ -180,6 +183,18 @@ async def test_sigterm_lets_attempts_finish_within_the_grace(control_plane: Cont
         assert (await control_plane.outcome("quick"))["status"] == "succeeded"
         assert (await control_plane.outcome("slow"))["reason"] == "runner_lost"
         assert await runner.leave() == 0
+
+
+async def test_sockets_are_where_they_were_asked_for_and_gone_at_the_end(control_plane: ControlPlane) -> None:
+    with tempfile.TemporaryDirectory(prefix="skerry-", ignore_cleanup_errors=True) as folder:
+        async with running(control_plane, "--sockets", folder) as runner:
+            await control_plane.assign("a", "ignores_sigterm", 0)
+            assert (await control_plane.outcome("a"))["status"] == "succeeded"
+            assert {name[:5] for name in os.listdir(folder)} == {"slot-"}
+            runner.process.terminate()
+            assert await runner.leave() == 0
+        with pytest.raises(FileNotFoundError):
+            os.listdir(folder)
 
 
 async def test_end_of_the_lifeline_kills_everything(control_plane: ControlPlane) -> None:

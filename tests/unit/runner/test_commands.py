@@ -34,6 +34,14 @@ def test_container_takes_one_attempt() -> None:
     assert settings_from([*REQUIRED, "--isolation", "container", "--capacity", "9", "--app", "a"]).capacity == 1
 
 
+def test_a_folder_for_sockets_does_not_depend_on_where_user_code_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert settings_from([*REQUIRED, "--sockets", "s", "--app", "a"]).sockets == tmp_path / "s"
+    assert settings_from([*REQUIRED, "--app", "a"]).sockets is None
+
+
 @pytest.mark.parametrize("arguments", [[], ["--app", "a", "--", "b"], ["--app", "a", "--isolation", "none"]])
 def test_mistakes_are_usage_errors(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_status:

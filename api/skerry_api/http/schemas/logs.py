@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, RootModel
 
 from skerry_api.http.schemas.shapes import Shape, Time
 
@@ -69,3 +69,9 @@ class LogPage(Shape):
     next_start_time: Time
     next_end_time: Time
     logs: list[LogLine]
+
+
+class LogValues(RootModel[list[str]]):
+    """The values of one label, each once."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [["error", "info"]]})
