@@ -88,7 +88,7 @@ class Link(asyncio.Protocol):
 
     def ping(self) -> None:
         """Send a ping; the answer counts as being heard."""
-        if self._protocol.state is State.OPEN:
+        if self._protocol.state is State.OPEN and not self.closed.done():
             self._protocol.send_ping(b"")
             self._flush()
 

@@ -170,6 +170,8 @@ class World:
                 runner.session = None
         self.engines.remove(engine)
         engine.sweeper._task.cancel()  # type: ignore[union-attr]
+        await asyncio.wait([engine.sweeper._task], timeout=5)  # type: ignore[list-item]
+        await engine.sweeper._look.close()
         await engine.peers.stop()
         for part in (engine.writer, engine.details):
             if part._batcher._loop_task is not None:

@@ -42,6 +42,7 @@ class Held:
     completing: bool = False
     stopped: bool = False
     started_at: str | None = None
+    log_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     children: dict[str, Callable[[Finished], None]] = field(default_factory=dict)
 
 
@@ -260,11 +261,13 @@ class Session:
             self._engine.dispatcher.freed(self)
 
     def _on_logs(self, message: Message, held: Held) -> None:
-        self._spawn_task(self._store_logs(held.assignment, int(message["seq"]), log_entries(message)))
+        self._spawn_task(self._store_logs(held, int(message["seq"]), log_entries(message)))
 
-    async def _store_logs(self, assignment: Assignment, seq: int, entries: list[dict[str, Any]]) -> None:
-        await self._engine.store_logs(assignment, seq, entries)
-        self._ack(assignment.attempt, seq)
+    async def _store_logs(self, held: Held, seq: int, entries: list[dict[str, Any]]) -> None:
+        # In order, also when one has to be tried again: lines stored ahead of earlier ones would make those look repeated.
+        async with held.log_turn:
+            await self._engine.store_logs(held.assignment, seq, entries)
+        self._ack(held.assignment.attempt, seq)
 
     def _on_spawn(self, message: Message, held: Held) -> None:
         held.spawned = True

@@ -17,6 +17,7 @@ from skerry_api.domain.states import AttemptStatus, Reason
 from skerry_api.engine.completions import Outcome
 from skerry_api.storage import logs, runners, runs
 from skerry_api.storage.assignments import Assignment
+from skerry_api.storage.polls import Poll
 
 if TYPE_CHECKING:
     from skerry_api.engine.engines import Engine
@@ -35,6 +36,7 @@ class Sweeper:
     def __init__(self, engine: Engine) -> None:
         """Sweep for `engine`."""
         self._engine = engine
+        self._look = Poll(engine.database)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._present_since = time.monotonic()
@@ -55,6 +57,7 @@ class Sweeper:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=5)
+        await self._look.close()
 
     async def _run(self) -> None:
         while True:
@@ -78,11 +81,18 @@ class Sweeper:
             self._present_since = now
             log.warning("was_away", seconds=round(now - self._last_poll, 1))
         self._last_poll = now
-        await self._end_due(now)
+        lease_seconds = engine.settings.lease_seconds
+        due, ready = await self._look.look(
+            expire=now - self._present_since > lease_seconds,
+            lease_ms=int(lease_seconds * 1000),
+            pools=engine.dispatcher.hungry_pools(),
+        )
+        await asyncio.gather(*(self._end(assignment, why) for assignment, why in due))
         for session in engine.connections:
             if session.uncertain:
                 await session.reconcile()
-        await self._find_work()
+        for pool in ready:
+            engine.dispatcher.wake(pool)
         if engine.ends.awaited:
             await engine.ends.catch_up()
         await self._find_ended_elsewhere()
@@ -95,13 +105,6 @@ class Sweeper:
             self._next_retention = now + engine.settings.retention_interval_seconds
             await self._retain()
 
-    async def _end_due(self, now: float) -> None:
-        lease_seconds = self._engine.settings.lease_seconds
-        expire = now - self._present_since > lease_seconds
-        async with self._engine.database.autocommit() as connection:
-            due = await runners.fetch_due(connection, expire=expire, lease_ms=int(lease_seconds * 1000))
-        await asyncio.gather(*(self._end(assignment, why) for assignment, why in due))
-
     async def _end(self, assignment: Assignment, why: str) -> None:
         reason, message = judge_due(assignment.status, why, assignment.timeout_ms / 1000)
         log.warning("attempt_due", run=assignment.run, attempt=assignment.number, reason=reason, message=message)
@@ -109,15 +112,6 @@ class Sweeper:
         if await self._engine.completions.settle(assignment, Outcome(reason, error=error), spawned=True):
             self._engine.connections.stop_attempts([assignment.attempt], "superseded")
             self._engine.peers.tell(attempt=assignment.attempt)
-
-    async def _find_work(self) -> None:
-        hungry = self._engine.dispatcher.hungry_pools()
-        if not hungry:
-            return
-        async with self._engine.database.autocommit() as connection:
-            ready = await runners.fetch_ready_pools(connection, hungry)
-        for pool in ready:
-            self._engine.dispatcher.wake(pool)
 
     async def _find_ended_elsewhere(self) -> None:
         held = self._engine.connections.held_attempts

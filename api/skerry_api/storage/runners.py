@@ -50,26 +50,9 @@ async def fetch_held(connection: AsyncConnection, runner_id: str, inline_bytes: 
     return [assignment_from(row) for row in await fetch_rows(connection, statements.HELD, parameters)]
 
 
-async def fetch_due(
-    connection: AsyncConnection, *, expire: bool, lease_ms: int, inline_bytes: int = 0
-) -> list[tuple[Assignment, str]]:
-    """Live attempts that must be ended, each with `deadline` (its own moment passed) or `lease` (nobody vouches).
-
-    Without `expire`, only those whose runner's process is known to be gone.
-    """
-    parameters = {"expire": expire, "lease_ms": lease_ms, "inline_bytes": inline_bytes}
-    rows = await fetch_rows(connection, statements.DUE, parameters)
-    return [(assignment_from(row), row[-1]) for row in rows]
-
-
 async def renew_leases(connection: AsyncConnection, runner_ids: Sequence[str], lease_ms: int) -> None:
     """Vouch for connected runners."""
     await connection.exec_driver_sql(statements.RENEW_LEASES, (lease_ms, list(runner_ids)))
-
-
-async def fetch_ready_pools(connection: AsyncConnection, pools: Sequence[str]) -> list[str]:
-    """Those of `pools` that have work whose moment has come."""
-    return [row[0] for row in await fetch_rows(connection, statements.READY_POOLS, (list(pools),))]
 
 
 async def fetch_ended_elsewhere(connection: AsyncConnection, attempts: Sequence[str]) -> dict[str, str | None]:

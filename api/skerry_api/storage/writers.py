@@ -271,12 +271,13 @@ async def _cascade(connection: Connection, writes: Sequence[_Write], outcomes: d
 
 
 def _merge_logs(rows: Sequence[Row]) -> list[Row]:
-    merged: dict[str, dict[str, Any]] = {}
+    """One row for each attempt; of a batch of lines that was sent twice, one."""
+    batches: dict[str, dict[int, Row]] = {}
     for row in rows:
-        known = merged.get(row["attempt"])
-        if known is None:
-            merged[row["attempt"]] = dict(row)
-        else:
-            known["seq"] = max(known["seq"], row["seq"])
-            known["entries"] = [*known["entries"], *row["entries"]]
-    return [merged[attempt] for attempt in sorted(merged)]
+        batches.setdefault(row["attempt"], {}).setdefault(row["seq"], row)
+    return [_joined(batches[attempt]) for attempt in sorted(batches)]
+
+
+def _joined(batches: Mapping[int, Row]) -> Row:
+    ordered = [batches[seq] for seq in sorted(batches)]
+    return {**ordered[-1], "entries": [entry for row in ordered for entry in row["entries"]]}

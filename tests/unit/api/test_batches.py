@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from skerry_api.storage import batches
+from skerry_api.storage import batches, writers
 from skerry_api.storage.batches import Batcher
 
 
@@ -66,3 +66,11 @@ async def test_a_large_batch_does_not_wait_for_more(monkeypatch: pytest.MonkeyPa
     numbers = range(0, 2 * batches.FEW.stop, 2)
     await asyncio.gather(*(batcher.submit(number) for number in numbers))
     assert await batcher.submit(2) == 20
+
+
+def test_lines_that_were_sent_twice_are_stored_once() -> None:
+    first = {"attempt": "a", "seq": 1, "entries": ["one"]}
+    second = {"attempt": "a", "seq": 2, "entries": ["two"]}
+    other = {"attempt": "b", "seq": 5, "entries": ["other"]}
+    merged = writers._merge_logs([first, second, other, first])
+    assert merged == [{"attempt": "a", "seq": 2, "entries": ["one", "two"]}, other]
