@@ -1,0 +1,130 @@
+"""Everything the operator asks of the Kubernetes API, by what it means. The only module that calls it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from skerry_objects.clients import EVENTS, LEASES, PODS, RUNNER_POOLS, TASK_RUNS, ApiError, Client, Unreachable
+from skerry_objects.names import MANAGED_BY, MANAGER
+from skerry_operator.metrics import Metrics
+from skerry_operator.queues import Postponed
+from skerry_operator.stores import Kind
+
+Json = dict[str, Any]
+
+MANAGED: Final = f"{MANAGED_BY}={MANAGER}"
+RESOURCES: Final = {Kind.TASK_RUN: TASK_RUNS, Kind.RUNNER_POOL: RUNNER_POOLS, Kind.POD: PODS}
+SELECTORS: Final = {Kind.TASK_RUN: "", Kind.RUNNER_POOL: "", Kind.POD: MANAGED}
+
+
+class NameTaken(Exception):
+    """There is an object of this name already."""
+
+
+class Cluster:
+    """One namespace of a cluster."""
+
+    def __init__(self, client: Client, namespace: str, metrics: Metrics) -> None:
+        """Ask through `client`."""
+        self._client = client
+        self._namespace = namespace
+        self._metrics = metrics
+
+    async def list(self, kind: Kind) -> tuple[list[Json], int]:
+        """All objects of a kind, and the version of the list."""
+        items, version = await self._client.list(RESOURCES[kind], self._namespace, labels=SELECTORS[kind])
+        return items, int(version)
+
+    async def find(self, kind: Kind, name: str) -> Json | None:
+        """An object as it is now."""
+        try:
+            return await self._client.get(RESOURCES[kind], self._namespace, name)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def create_pod(self, manifest: Json) -> Json:
+        """Make a Pod.
+
+        Raises:
+            NameTaken: there is one of this name.
+            ApiError: it was refused.
+        """
+        self._metrics.wrote("create", "pods")
+        try:
+            return await self._client.create(PODS, self._namespace, manifest)
+        except ApiError as error:
+            # A 409 may also mean that a quota was counted by somebody else at the same time: that passes.
+            if error.status == 409 and error.reason == "AlreadyExists":
+                raise NameTaken(manifest["metadata"]["name"]) from error
+            raise
+
+    async def change_pod(self, name: str, change: Json) -> Json:
+        """Change parts of a Pod."""
+        self._metrics.wrote("patch", "pods")
+        return await self._client.patch(PODS, self._namespace, name, change)
+
+    async def delete_pod(self, name: str, uid: str) -> None:
+        """Remove this Pod and no other of its name."""
+        self._metrics.wrote("delete", "pods")
+        await self._client.delete(PODS, self._namespace, name, uid=uid)
+
+    async def delete_task_run(self, name: str, uid: str | None) -> None:
+        """Remove this TaskRun, and its Pods with it."""
+        self._metrics.wrote("delete", "taskruns")
+        await self._client.delete(TASK_RUNS, self._namespace, name, uid=uid)
+
+    async def write_status(self, kind: Kind, name: str, version: str | None, change: Json) -> Json:
+        """Change an object's status, if it is still at `version`: nobody else's news are overwritten."""
+        resource = RESOURCES[kind]
+        self._metrics.wrote("patch", f"{resource.plural}/status")
+        body = {"metadata": {"resourceVersion": version}, "status": change}
+        return await self._client.patch(resource, self._namespace, name, body, subresource="status")
+
+    async def create_event(self, body: Json) -> None:
+        """Say something about an object."""
+        await self._client.create(EVENTS, self._namespace, body)
+
+
+class LeaseCluster:
+    """One Lease."""
+
+    def __init__(self, client: Client, namespace: str, name: str) -> None:
+        """Ask through `client`."""
+        self._client = client
+        self._namespace = namespace
+        self.name = name
+
+    async def read(self) -> Json | None:
+        """The Lease as it is now."""
+        try:
+            return await self._client.get(LEASES, self._namespace, self.name)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def create(self, body: Json) -> Json | None:
+        """Make it; None when somebody else did."""
+        return await self._unless_conflict(self._client.create(LEASES, self._namespace, body))
+
+    async def replace(self, body: Json) -> Json | None:
+        """Write it; None when somebody else wrote since it was read."""
+        return await self._unless_conflict(self._client.replace(LEASES, self._namespace, body))
+
+    async def _unless_conflict(self, request: Any) -> Json | None:
+        try:
+            answer: Json = await request
+        except ApiError as error:
+            if error.status == 409:
+                return None
+            raise
+        return answer
+
+
+def postponed(error: ApiError | Unreachable) -> Postponed:
+    """A failed request as a reason to try again later."""
+    if isinstance(error, ApiError):
+        return Postponed(f"{error.status} {error.reason}: {error.message}", error.retry_after or 0.0)
+    return Postponed(str(error))

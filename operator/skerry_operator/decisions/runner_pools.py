@@ -1,0 +1,215 @@
+"""RunnerPool and its Pods → what to do: as many idle Pods as are wanted, and no churn when they cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from skerry_objects import names
+from skerry_objects.models import Condition
+from skerry_objects.runner_pools import RunnerPool, RunnerPoolStatus
+from skerry_objects.task_runs import Reason
+from skerry_operator import statuses
+from skerry_operator.classifications import INFRASTRUCTURE, Refusal, Sight, Stage, classify
+from skerry_operator.decisions.actions import Action, CreateIdlePods, Decision, DeletePod
+from skerry_operator.decisions.task_runs import Patience
+from skerry_operator.manifests import TEMPLATE, template_hash
+from skerry_operator.pods import Pod
+
+# Between Pods of an image that fails: 10 s, doubling to 5 minutes.
+BACK_OFF: Final = timedelta(seconds=10)
+LONGEST_BACK_OFF: Final = timedelta(minutes=5)
+# Failed Pods are what the back-off is derived from, and what tells people why: they stay this long.
+FAILED_KEPT: Final = timedelta(minutes=10)
+# Pods that were made together fail together: that is one failure.
+WAVE: Final = timedelta(seconds=10)
+# One that has run so long shows that the image is good.
+PROVEN: Final = timedelta(seconds=10)
+MOST_CREATED: Final = 20
+_HOPELESS_AT_ONCE: Final = frozenset({Reason.REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class PoolScene:
+    """A RunnerPool and its Pods at one moment.
+
+    Attributes:
+        pods: all Pods made from its template.
+        taken: names of Pods that a TaskRun claims, whether they are labelled already or not.
+        refusal: why the API server did not take an idle Pod just now.
+    """
+
+    pool: RunnerPool
+    pods: Sequence[Pod]
+    taken: Collection[str]
+    now: datetime
+    refusal: Refusal | None = None
+
+    def is_claimed(self, pod: Pod) -> bool:
+        """Whether a Pod has a run."""
+        return names.RUN in pod.labels or pod.name in self.taken
+
+    def idle(self) -> list[Pod]:
+        """Pods of this very pool that have no run, however far they are."""
+        mine = [pod for pod in self.pods if pod.owner is not None and pod.owner.uid == self.pool.metadata.uid]
+        return [pod for pod in mine if not self.is_claimed(pod)]
+
+
+def decide_pool(scene: PoolScene, patience: Patience) -> Decision:
+    """What to do about one RunnerPool's Pods."""
+    if scene.pool.metadata.deletion_timestamp is not None:
+        return Decision()
+    idle = scene.idle()
+    live = [pod for pod in idle if not pod.is_leaving]
+    fresh = [pod for pod in live if pod.labels.get(TEMPLATE) == template_hash(scene.pool.spec.template)]
+    actions: list[Action] = [DeletePod(pod.name, pod.uid) for pod in _unneeded(scene, idle, live, fresh)]
+    missing = scene.pool.spec.replicas - len(fresh)
+    failures = _failures(scene, idle)
+    careful = bool(failures) and not _is_proven(scene, failures)
+    wait = _back_off(scene, failures) if careful else timedelta(0)
+    waits: list[timedelta] = []
+    if missing > 0 and wait > timedelta(0):
+        waits.append(wait)
+    elif missing > 0 and not careful:
+        actions.append(CreateIdlePods(min(missing, MOST_CREATED)))
+    elif missing > 0 and not any(pod.created_at > _finish(failures[-1]) for pod in fresh):
+        actions.append(CreateIdlePods(1))
+    if missing > 0 and careful:
+        waits.append(PROVEN)
+    left = _patience_left(scene, patience)
+    if left is not None and left > timedelta(0):
+        waits.append(left)
+    return Decision(tuple(actions), min(waits).total_seconds() if waits else None)
+
+
+def pool_status(scene: PoolScene, patience: Patience) -> RunnerPoolStatus:
+    """What is to be said of a RunnerPool."""
+    live = [pod for pod in scene.idle() if not pod.is_leaving]
+    running = sum(_runs(scene, pod) for pod in live)
+    claimed = sum(not pod.is_leaving and scene.is_claimed(pod) for pod in scene.pods)
+    label = names.label_value(scene.pool.metadata.name)
+    return RunnerPoolStatus(
+        replicas=len(live),
+        idle=running,
+        claimed=claimed,
+        starting=len(live) - running,
+        selector=f"{names.MANAGED_BY}={names.MANAGER},{names.POOL}={label},!{names.RUN}",
+        conditions=[_ready(scene, running, patience)],
+        observed_generation=scene.pool.metadata.generation,
+    )
+
+
+def _runs(scene: PoolScene, pod: Pod) -> bool:
+    return classify(pod, scene.now).stage is Stage.RUNNING
+
+
+def _unneeded(scene: PoolScene, idle: Sequence[Pod], live: Sequence[Pod], fresh: Sequence[Pod]) -> list[Pod]:
+    """Ended ones that tell nothing more, those of another template, and those that are too many."""
+    failed = {pod.name for pod in _failures(scene, idle)}
+    gone = [pod for pod in idle if pod.all_ended and pod.deletion_at is None and pod.name not in failed]
+    wanted = scene.pool.spec.replicas
+    serves = sum(_runs(scene, pod) for pod in fresh) >= wanted
+    stale = [pod for pod in live if pod not in fresh and (serves or not _runs(scene, pod))]
+    # The youngest first, and first those that do not run yet: nobody can have taken them.
+    by_use = sorted(fresh, key=lambda pod: (_runs(scene, pod), -pod.created_at.timestamp()))
+    return [*gone, *stale, *by_use[: max(0, len(fresh) - wanted)]]
+
+
+def _failures(scene: PoolScene, idle: Sequence[Pod]) -> list[Pod]:
+    """Idle Pods that ended by their own fault not long ago, the oldest first."""
+    found = []
+    for pod in idle:
+        sight = classify(pod, scene.now)
+        own_fault = sight.reason is not Reason.COMPLETED and sight.reason not in INFRASTRUCTURE
+        if sight.stage is Stage.ENDED and own_fault and scene.now - _finish(pod) < FAILED_KEPT:
+            found.append(pod)
+    return sorted(found, key=_finish)
+
+
+def _finish(pod: Pod) -> datetime:
+    ended = pod.runner_ended
+    return (ended.finished_at if ended is not None else None) or pod.created_at
+
+
+def _is_proven(scene: PoolScene, failures: Sequence[Pod]) -> bool:
+    """Whether a Pod has run well since the last failure."""
+    last = _finish(failures[-1])
+    return any(
+        pod.started_at is not None and pod.started_at > last and scene.now - pod.started_at >= PROVEN
+        for pod in scene.pods
+        if not pod.is_leaving
+    )
+
+
+def _back_off(scene: PoolScene, failures: Sequence[Pod]) -> timedelta:
+    """How long to wait before another Pod is tried; grows with the failures in a row."""
+    waves, last = 0, None
+    for created in sorted(pod.created_at for pod in failures):
+        if last is None or created - last > WAVE:
+            waves += 1
+        last = created
+    pause = min(LONGEST_BACK_OFF, BACK_OFF * (1 << (waves - 1)))
+    return _finish(failures[-1]) + pause - scene.now
+
+
+def _ready(scene: PoolScene, running: int, patience: Patience) -> Condition:
+    wanted = scene.pool.spec.replicas
+    if wanted == 0:
+        return _condition(scene, True, "ScaledToZero", "no idle runners are wanted")
+    if running >= wanted:
+        return _condition(scene, True, "RunnersIdle", "")
+    problem = _problem(scene)
+    if problem is None:
+        return _condition(scene, False, "Starting", "")
+    reason, message, waits = problem
+    left = _patience_left(scene, patience)
+    # What may pass by itself is not called by its name before it has lasted: who reads it gives up.
+    reason = "Starting" if waits and left is not None and left > timedelta(0) else reason
+    return _condition(scene, False, reason, message)
+
+
+def _problem(scene: PoolScene) -> tuple[str, str, bool] | None:
+    """The reason why idle Pods are missing, in words, and whether it may pass."""
+    if scene.refusal is not None:
+        return scene.refusal.reason, scene.refusal.message, scene.refusal.reason not in _HOPELESS_AT_ONCE
+    idle = scene.idle()
+    for pod in idle:
+        sight = classify(pod, scene.now)
+        if sight.stage is Stage.WAITING and sight.reason is not None and not pod.is_leaving:
+            return sight.reason, f"Pod {pod.name}: {sight.message}", not sight.hopeless
+    failures = _failures(scene, idle)
+    if not failures:
+        return None
+    sight = classify(failures[-1], scene.now)
+    return sight.reason or Reason.ERROR, f"Pod {failures[-1].name} ended: {_last_words(sight)}", False
+
+
+def _last_words(sight: Sight) -> str:
+    code = f" (exit code {sight.exit_code})" if sight.exit_code is not None else ""
+    return f"{sight.reason}{code}: {sight.message or ''}"
+
+
+def _patience_left(scene: PoolScene, patience: Patience) -> timedelta | None:
+    """How long a problem that may pass may go on; None where there is none."""
+    problem = _problem(scene)
+    if problem is None or not problem[2]:
+        return None
+    before = statuses.condition_of(scene.pool.status.conditions, "Ready")
+    since = before.last_transition_time if before is not None and before.status == "False" else scene.now
+    return patience.for_reason(Reason(problem[0])) - (scene.now - since)
+
+
+def _condition(scene: PoolScene, ready: bool, reason: str, message: str) -> Condition:
+    before = statuses.condition_of(scene.pool.status.conditions, "Ready")
+    status = "True" if ready else "False"
+    same = before is not None and before.status == status
+    return Condition(
+        type="Ready",
+        status=status,
+        reason=str(reason),
+        message=message,
+        last_transition_time=before.last_transition_time if before and same else statuses.to_second(scene.now),
+        observed_generation=scene.pool.metadata.generation,
+    )

@@ -1,0 +1,209 @@
+"""Pods as they are made: of a RunnerPool's template, and of what is the operator's alone – identity and security."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from skerry_objects import names
+from skerry_objects.models import Metadata
+from skerry_objects.runner_pools import PodTemplate, RunnerPool
+from skerry_objects.task_runs import TaskRun
+
+# Which template an idle Pod was made from, so that a changed template replaces it.
+TEMPLATE: Final = f"{names.GROUP}/template"
+AUDIENCE: Final = "skerry"
+TOKEN_FOLDER: Final = "/var/run/secrets/skerry"  # noqa: S105  # a place, not a secret
+TOKEN_SECONDS: Final = 3600
+# The runner ends user code at the task's timeout; the Pod's own deadline leaves it time to start and to report.
+START_AND_FAREWELL_SECONDS: Final = 900
+GRACE_SECONDS: Final = 30
+_TMP: Final = "/tmp"  # noqa: S108  # in the container
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all Pods share.
+
+    Attributes:
+        url: the control plane, as Pods reach it.
+        service_account: whose identity Pods have where the template says nothing.
+        user: the user and group of the processes; None leaves it to the image.
+    """
+
+    url: str
+    service_account: str | None
+    user: int | None
+
+
+def attempt_pod(run: TaskRun, pool: RunnerPool, around: Surroundings) -> Json:
+    """The Pod of a TaskRun's present attempt."""
+    name = names.pod_name(run.metadata.name, run.spec.attempt)
+    spec = _spec(pool, around, pinned=f"{run.spec.run_id}-{run.spec.attempt}")
+    spec["activeDeadlineSeconds"] = _deadline_seconds(run)
+    labels = _labels(pool) | attempt_labels(run)
+    return _pod(name, labels, pool.spec.template, owner(run.kind, run.metadata), spec)
+
+
+def idle_pod(pool: RunnerPool, suffix: str, around: Surroundings) -> Json:
+    """A Pod that waits for work. If it fails, the end of its log tells why: it has seen no input yet."""
+    labels = _labels(pool) | {TEMPLATE: template_hash(pool.spec.template)}
+    spec = _spec(pool, around, pinned=None)
+    spec["containers"][0]["terminationMessagePolicy"] = "FallbackToLogsOnError"
+    return _pod(f"{pool.metadata.name}-{suffix}", labels, pool.spec.template, owner(pool.kind, pool.metadata), spec)
+
+
+def adoption(run: TaskRun, age: timedelta) -> Json:
+    """The change that makes a warm Pod the Pod of a TaskRun's present attempt; its deadline counts from its start."""
+    return {
+        "metadata": {"labels": attempt_labels(run), "ownerReferences": [owner(run.kind, run.metadata)]},
+        "spec": {"activeDeadlineSeconds": math.ceil(age.total_seconds()) + _deadline_seconds(run)},
+    }
+
+
+def attempt_labels(run: TaskRun) -> dict[str, str]:
+    """What tells a Pod that has a run from an idle one."""
+    return {
+        names.RUN: names.label_value(run.spec.run_id),
+        names.TASK: names.label_value(run.spec.task),
+        names.ATTEMPT: str(run.spec.attempt),
+    }
+
+
+def template_hash(template: PodTemplate) -> str:
+    """The same for the same template."""
+    return hashlib.sha256(json.dumps(template.to_json(), sort_keys=True).encode()).hexdigest()[:10]
+
+
+def owner(kind: str, metadata: Metadata) -> Json:
+    """A reference to the object that a Pod goes with."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": kind,
+        "name": metadata.name,
+        "uid": metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _deadline_seconds(run: TaskRun) -> int:
+    return math.ceil(run.spec.timeout_seconds) + START_AND_FAREWELL_SECONDS
+
+
+def _pod(name: str, labels: dict[str, str], template: PodTemplate, reference: Json, spec: Json) -> Json:
+    # Our own labels decide who a Pod belongs to: a template cannot set them.
+    others = {key: value for key, value in template.labels.items() if not key.startswith(f"{names.GROUP}/")}
+    metadata: Json = {"name": name, "labels": others | labels, "ownerReferences": [reference]}
+    if template.annotations:
+        metadata["annotations"] = dict(template.annotations)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _labels(pool: RunnerPool) -> dict[str, str]:
+    return {
+        names.MANAGED_BY: names.MANAGER,
+        names.WORKFLOW: names.label_value(pool.spec.workflow),
+        names.POOL: names.label_value(pool.metadata.name),
+    }
+
+
+def _spec(pool: RunnerPool, around: Surroundings, pinned: str | None) -> Json:
+    template = pool.spec.template
+    token = {"serviceAccountToken": {"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}}
+    spec: Json = {
+        "restartPolicy": "Never",
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": _pod_security(around),
+        "containers": [_container(pool, around, pinned)],
+        "volumes": [*template.volumes, {"name": "skerry-token", "projected": {"sources": [token]}}],
+    }
+    if not _mounts_tmp(template):
+        spec["volumes"].append({"name": "skerry-tmp", "emptyDir": {}})
+    return spec | _given(
+        serviceAccountName=template.service_account_name or around.service_account,
+        nodeSelector=template.node_selector,
+        tolerations=list(template.tolerations),
+        runtimeClassName=template.runtime_class_name,
+        imagePullSecrets=list(template.image_pull_secrets),
+    )
+
+
+def _container(pool: RunnerPool, around: Surroundings, pinned: str | None) -> Json:
+    template = pool.spec.template
+    own = _environment(pool, around, pinned)
+    taken = {entry["name"] for entry in own}
+    container: Json = {
+        "name": names.CONTAINER,
+        "image": template.image,
+        "command": ["skerry-runner"],
+        "args": _arguments(pool, around.url),
+        "env": [*(entry for entry in template.env if entry.get("name") not in taken), *own],
+        "resources": template.resources.to_json(),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            # User code may write where its image lets it.
+            "readOnlyRootFilesystem": False,
+        },
+        "volumeMounts": [
+            *template.volume_mounts,
+            {"name": "skerry-token", "mountPath": TOKEN_FOLDER, "readOnly": True},
+        ],
+    }
+    if not _mounts_tmp(template):
+        container["volumeMounts"].append({"name": "skerry-tmp", "mountPath": _TMP})
+    return container | _given(
+        imagePullPolicy=template.image_pull_policy,
+        workingDir=template.working_dir,
+        envFrom=list(template.env_from),
+    )
+
+
+def _arguments(pool: RunnerPool, url: str) -> list[str]:
+    template = pool.spec.template
+    arguments = ["--url", url, "--runner", "$(SKERRY_POD_NAME)", "--pool", pool.metadata.name]
+    arguments += ["--version", pool.spec.version, "--isolation", "container"]
+    if template.app is not None:
+        return [*arguments, "--app", template.app]
+    return [*arguments, "--", *template.command] if template.command else arguments
+
+
+def _environment(pool: RunnerPool, around: Surroundings, pinned: str | None) -> list[Json]:
+    values = {
+        "SKERRY_URL": around.url,
+        "SKERRY_WORKFLOW": pool.spec.workflow,
+        "SKERRY_RUNNER_TOKEN_FILE": f"{TOKEN_FOLDER}/token",
+    }
+    if pinned is not None:
+        values["SKERRY_PINNED_ATTEMPT"] = pinned
+    fields = {
+        "SKERRY_POD_NAME": "metadata.name",
+        "SKERRY_POD_UID": "metadata.uid",
+        "SKERRY_NODE_NAME": "spec.nodeName",
+    }
+    plain: list[Json] = [{"name": name, "value": value} for name, value in values.items()]
+    return plain + [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()]
+
+
+def _pod_security(around: Surroundings) -> Json:
+    context: Json = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if around.user is not None:
+        context |= {"runAsUser": around.user, "runAsGroup": around.user, "fsGroup": around.user}
+    return context
+
+
+def _mounts_tmp(template: PodTemplate) -> bool:
+    return any(mount.get("mountPath", "").rstrip("/") == _TMP for mount in template.volume_mounts)
+
+
+def _given(**values: Any) -> Json:
+    return {name: value for name, value in values.items() if value}

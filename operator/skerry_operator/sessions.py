@@ -1,0 +1,173 @@
+"""What the active operator does until it is told to stop: compare everything, follow events, work off keys."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import structlog
+
+from skerry_objects.clients import ApiError, Unreachable, pause
+from skerry_objects.configurations import Configuration
+from skerry_operator import handlers
+from skerry_operator.announcements import Announcer
+from skerry_operator.clusters import Cluster
+from skerry_operator.metrics import Metrics, Pulse
+from skerry_operator.queues import Queue
+from skerry_operator.reconciliations import Reconciler
+from skerry_operator.settings import Settings
+from skerry_operator.stores import Key, Kind, Store, Touched
+
+log = structlog.get_logger(__name__)
+
+# How much later than a list an event may come before it counts as missed.
+LATE_SECONDS: Final = 10.0
+
+
+class Session:
+    """One time of being active. What it knows ends with it."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        configuration: Configuration,
+        namespace: str,
+        settings: Settings,
+        metrics: Metrics,
+        alive: Pulse,
+        ready: Pulse,
+    ) -> None:
+        """Act in `namespace`."""
+        self._cluster = cluster
+        self._configuration = configuration
+        self._namespace = namespace
+        self._settings = settings
+        self._metrics = metrics
+        self._alive = alive
+        self._ready = ready
+        self._store = Store()
+        self._queue: Queue[Key] = Queue()
+        self._announcer = Announcer(cluster, settings.identity, settings.announce)
+        self._reconciler = Reconciler(
+            cluster,
+            self._store,
+            settings.surroundings(),
+            settings.patience(),
+            self._announcer,
+            metrics,
+            self._enqueue,
+        )
+        # The newest version that events told of each kind.
+        self._heard = dict.fromkeys(Kind, 0)
+        self._deaf = asyncio.Event()
+
+    async def run(self) -> None:
+        """Act until cancelled."""
+        self._metrics.session_began()
+        self._metrics.watch_queue(lambda: len(self._queue))
+        self._ready.beat("objects", 0)
+        try:
+            # Pods first: who does not know them would make them again.
+            failures = 0
+            while not await self._resync(judge=False):
+                await pause(failures)
+                failures += 1
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._queue.run(self._settings.concurrency, self._reconciler.reconcile))
+                group.create_task(self._announcer.run())
+                group.create_task(self._resync_forever())
+                group.create_task(self._follow_forever())
+        finally:
+            for part in ("resyncs", "watches"):
+                self._alive.rest(part)
+            self._ready.rest("objects")
+
+    def _enqueue(self, touched: Touched) -> None:
+        for key, delay in touched:
+            self._queue.add(key, delay)
+
+    def _told(self, events: list[handlers.Event]) -> None:
+        for kind, change, item in events:
+            metadata = item["metadata"]
+            self._metrics.heard(kind)
+            self._heard[kind] = max(self._heard[kind], int(metadata["resourceVersion"]))
+            if change == "DELETED":
+                self._enqueue(self._store.remove(kind, metadata["name"], metadata["uid"], item))
+            else:
+                self._enqueue(self._store.put(kind, item))
+
+    async def _follow_forever(self) -> None:
+        while True:
+            self._deaf.clear()
+            await first_of(handlers.follow(self._configuration, self._namespace, self._told), self._deaf.wait())
+            log.warning("watches_restarted")
+            await asyncio.sleep(1.0)
+
+    async def _resync_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.resync_seconds)
+            await self._resync(judge=True)
+
+    async def _resync(self, *, judge: bool) -> bool:
+        """Compare everything with lists; False when the API server could not be asked.
+
+        Args:
+            judge: whether to find out if the watches tell what the lists show.
+        """
+        seconds = self._settings.resync_seconds
+        self._alive.beat("resyncs", 5 * seconds + 60)
+        unheard: dict[Kind, int] = {}
+        try:
+            for kind in (Kind.POD, Kind.RUNNER_POOL, Kind.TASK_RUN):
+                items, version = await self._cluster.list(kind)
+                unheard[kind] = max((news for item in items if (news := self._news(kind, item))), default=0)
+                self._store.replace(kind, items, version)
+        except (ApiError, Unreachable) as error:
+            log.warning("resync_failed", error=str(error))
+            self._alive.beat("watches", 4 * seconds + 60)
+            return False
+        self._store.forget()
+        for key in self._store.known():
+            self._queue.add(key)
+        for kind, count in self._store.counts().items():
+            self._metrics.objects.labels(kind).set(count)
+        self._metrics.resynced.set(time.time())
+        self._ready.beat("objects", 3 * seconds + 60)
+        if judge:
+            await self._judge(unheard)
+        else:
+            self._alive.beat("watches", 4 * seconds + 60)
+        return True
+
+    def _news(self, kind: Kind, item: dict[str, Any]) -> int:
+        """The version of a listed object that no event told before; 0 if one did."""
+        version = int(item["metadata"]["resourceVersion"])
+        return version if version > self._store.version(kind, item["metadata"]["name"]) else 0
+
+    async def _judge(self, unheard: dict[Kind, int]) -> None:
+        """Start the watches again if what a list showed is not heard soon: a watch can die without an error."""
+        if any(unheard.values()):
+            await asyncio.sleep(LATE_SECONDS)
+        missed = [kind for kind, version in unheard.items() if self._heard[kind] < version]
+        if missed:
+            log.warning("events_missed", kinds=missed)
+            self._metrics.missed()
+            self._deaf.set()
+        else:
+            self._alive.beat("watches", 4 * self._settings.resync_seconds + 60)
+
+
+async def first_of(*coroutines: Coroutine[Any, Any, Any]) -> int:
+    """Run all until one returns, cancel the others, and tell which it was."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+    return next(number for number, task in enumerate(tasks) if task in done)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from skerry_objects import names
+from skerry_operator.manifests import Surroundings, adoption, attempt_pod, idle_pod, template_hash
+from tests.unit.operator.objects import POOL_UID, RUN_UID, runner_pool, task_run
+
+AROUND = Surroundings("http://control-plane:8120", "skerry-tasks", 65532)
+
+
+def made(**template: Any) -> dict[str, Any]:
+    return attempt_pod(task_run(), runner_pool(**template), AROUND)
+
+
+def test_attempt_pod_names_its_run() -> None:
+    metadata = made()["metadata"]
+    assert metadata["name"] == "trn-1-1"
+    assert metadata["labels"] == {
+        names.MANAGED_BY: "skerry",
+        names.WORKFLOW: "etl",
+        names.POOL: "pool",
+        names.RUN: "trn-1",
+        names.TASK: "load",
+        names.ATTEMPT: "1",
+    }
+    (owner,) = metadata["ownerReferences"]
+    assert (owner["kind"], owner["uid"], owner["controller"]) == ("TaskRun", RUN_UID, True)
+
+
+def test_idle_pod_has_no_run() -> None:
+    pod = idle_pod(runner_pool(), "abcde", AROUND)
+    assert pod["metadata"]["name"] == "pool-abcde"
+    assert names.RUN not in pod["metadata"]["labels"]
+    assert pod["metadata"]["ownerReferences"][0]["uid"] == POOL_UID
+    assert "activeDeadlineSeconds" not in pod["spec"]
+    assert "SKERRY_PINNED_ATTEMPT" not in {entry["name"] for entry in pod["spec"]["containers"][0]["env"]}
+
+
+def test_pod_is_restricted() -> None:
+    spec = made()["spec"]
+    assert spec["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "fsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert spec["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": False,
+    }
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert spec["restartPolicy"] == "Never"
+    assert spec["activeDeadlineSeconds"] == 960
+
+
+def test_user_can_be_left_to_the_image() -> None:
+    pod = attempt_pod(task_run(), runner_pool(), Surroundings("http://c", None, None))
+    assert pod["spec"]["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert "serviceAccountName" not in pod["spec"]
+
+
+@pytest.mark.parametrize(
+    ("template", "rest"),
+    [
+        ({}, []),
+        ({"app": "main:app"}, ["--app", "main:app"]),
+        ({"command": ["node", "main.js"]}, ["--", "node", "main.js"]),
+    ],
+)
+def test_arguments(template: dict[str, Any], rest: list[str]) -> None:
+    container = made(**template)["spec"]["containers"][0]
+    assert container["command"] == ["skerry-runner"]
+    assert container["args"] == [
+        *("--url", "http://control-plane:8120", "--runner", "$(SKERRY_POD_NAME)"),
+        *("--pool", "pool", "--version", "wfv-1", "--isolation", "container"),
+        *rest,
+    ]
+
+
+def test_environment_of_the_operator_wins() -> None:
+    env = made(env=[{"name": "A", "value": "1"}, {"name": "SKERRY_URL", "value": "http://evil"}])["spec"]["containers"][
+        0
+    ]["env"]
+    values = {entry["name"]: entry.get("value") for entry in env}
+    assert len(values) == len(env)
+    assert (values["A"], values["SKERRY_URL"]) == ("1", "http://control-plane:8120")
+    assert values["SKERRY_PINNED_ATTEMPT"] == "trn-1-1"
+    assert values["SKERRY_RUNNER_TOKEN_FILE"] == "/var/run/secrets/skerry/token"
+    paths = {entry["name"]: entry["valueFrom"]["fieldRef"]["fieldPath"] for entry in env if "valueFrom" in entry}
+    assert paths == {
+        "SKERRY_POD_NAME": "metadata.name",
+        "SKERRY_POD_UID": "metadata.uid",
+        "SKERRY_NODE_NAME": "spec.nodeName",
+    }
+
+
+def test_template_is_passed_on() -> None:
+    given: dict[str, Any] = {
+        "imagePullPolicy": "Always",
+        "workingDir": "/srv",
+        "envFrom": [{"secretRef": {"name": "s"}}],
+        "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "512Mi"}},
+    }
+    around: dict[str, Any] = {
+        "serviceAccountName": "mine",
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "gpu"}],
+        "runtimeClassName": "gvisor",
+        "imagePullSecrets": [{"name": "r"}],
+    }
+    volumes = [{"name": "data", "emptyDir": {}}]
+    mounts = [{"name": "data", "mountPath": "/data"}]
+    spec = made(**given, **around, volumes=volumes, volumeMounts=mounts)["spec"]
+    assert {key: spec["containers"][0][key] for key in given} == given
+    assert {key: spec[key] for key in around} == around
+    assert [volume["name"] for volume in spec["volumes"]] == ["data", "skerry-token", "skerry-tmp"]
+    assert [mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]] == [
+        "/data",
+        "/var/run/secrets/skerry",
+        "/tmp",
+    ]
+
+
+def test_tmp_of_the_template_is_used() -> None:
+    spec = made(volumes=[{"name": "big", "emptyDir": {}}], volumeMounts=[{"name": "big", "mountPath": "/tmp/"}])["spec"]
+    assert [volume["name"] for volume in spec["volumes"]] == ["big", "skerry-token"]
+    assert len(spec["containers"][0]["volumeMounts"]) == 2
+
+
+def test_labels_of_the_template_cannot_claim_a_pod() -> None:
+    pool = runner_pool(labels={names.RUN: "trn-9", names.MANAGED_BY: "me", "team": "a"})
+    labels = idle_pod(pool, "abcde", AROUND)["metadata"]["labels"]
+    assert names.RUN not in labels
+    assert (labels[names.MANAGED_BY], labels["team"]) == ("skerry", "a")
+
+
+def test_adoption_names_the_run_as_the_only_owner() -> None:
+    change = adoption(task_run(podName="pool-abcde"), timedelta(minutes=10))
+    metadata = change["metadata"]
+    assert metadata["labels"][names.RUN] == "trn-1"
+    assert [owner["kind"] for owner in metadata["ownerReferences"]] == ["TaskRun"]
+    assert change["spec"] == {"activeDeadlineSeconds": 600 + 960}
+
+
+def test_hash_tells_templates_apart() -> None:
+    assert template_hash(runner_pool().spec.template) == template_hash(runner_pool(5).spec.template)
+    assert template_hash(runner_pool().spec.template) != template_hash(runner_pool(image="etl:2").spec.template)

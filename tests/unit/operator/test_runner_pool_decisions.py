@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from skerry_objects import names
+from skerry_objects.models import Condition
+from skerry_objects.runner_pools import RunnerPool
+from skerry_objects.task_runs import Reason
+from skerry_operator.classifications import Refusal
+from skerry_operator.decisions.actions import CreateIdlePods, Decision, DeletePod
+from skerry_operator.decisions.runner_pools import PoolScene, decide_pool, pool_status
+from skerry_operator.decisions.task_runs import Patience
+from skerry_operator.pods import Pod
+from tests.unit.operator.objects import NOW, ended, idle, pod, runner_pool, running, stamp, unschedulable, waiting
+
+PATIENCE = Patience()
+
+
+def scene(pool: RunnerPool, *pods: Pod, seconds: float = 0, **more: Any) -> PoolScene:
+    return PoolScene(pool, pods, more.pop("taken", ()), NOW + timedelta(seconds=seconds), **more)
+
+
+def look(pool: RunnerPool, *pods: Pod, **more: Any) -> Decision:
+    return decide_pool(scene(pool, *pods, **more), PATIENCE)
+
+
+def ready(pool: RunnerPool, *pods: Pod, **more: Any) -> Condition:
+    (condition,) = pool_status(scene(pool, *pods, **more), PATIENCE).conditions
+    return condition
+
+
+def test_missing_pods_are_made() -> None:
+    assert look(runner_pool(3), idle("a", **running())) == Decision((CreateIdlePods(2),))
+    assert look(runner_pool(1), idle("a", **waiting())) == Decision()
+    assert look(runner_pool(0)) == Decision()
+
+
+def test_claimed_pods_are_not_idle() -> None:
+    labelled = pod("b", labels={names.POOL: "pool", names.RUN: "trn-1"}, **running())
+    pods = (idle("a", **running()), labelled, idle("c", **running()))
+    assert look(runner_pool(2), *pods, taken={"c"}) == Decision((CreateIdlePods(1),))
+    status = pool_status(scene(runner_pool(2), *pods, taken={"c"}), PATIENCE)
+    assert (status.replicas, status.idle, status.claimed, status.starting) == (1, 1, 2, 0)
+
+
+def test_surplus_goes_and_first_what_nobody_can_have_taken() -> None:
+    pods = (idle("a", created=-90, **running()), idle("b", created=-50, **running()), idle("c", **waiting()))
+    assert look(runner_pool(1), *pods).actions == (DeletePod("c", "uid-of-c"), DeletePod("b", "uid-of-b"))
+
+
+def test_runner_that_left_is_replaced_at_once() -> None:
+    decision = look(runner_pool(1), idle("a", **ended(0)))
+    assert decision.actions == (DeletePod("a", "uid-of-a"), CreateIdlePods(1))
+
+
+def test_loss_by_the_infrastructure_is_replaced_at_once() -> None:
+    decision = look(runner_pool(1), idle("a", phase="Failed", reason="Evicted"))
+    assert CreateIdlePods(1) in decision.actions
+
+
+def test_crashes_are_replaced_one_at_a_time_and_ever_later() -> None:
+    crash = idle("a", created=-20, **ended(1, at=-4))
+    assert look(runner_pool(3), crash) == Decision((), 6)
+    assert look(runner_pool(3), crash, seconds=6) == Decision((CreateIdlePods(1),), 10)
+    again = idle("b", created=7, **ended(1, at=9))
+    assert look(runner_pool(3), crash, again, seconds=10) == Decision((), 10)
+    assert look(runner_pool(3), crash, again, seconds=29).actions == (CreateIdlePods(1),)
+    trying = idle("c", created=30, **running(31))
+    assert look(runner_pool(3), crash, again, trying, seconds=32) == Decision((), 10)
+    assert look(runner_pool(3), crash, again, trying, seconds=42) == Decision((CreateIdlePods(2),))
+
+
+def test_pods_that_failed_together_are_one_failure() -> None:
+    pods = [idle(name, created=-20, **ended(1, at=-4)) for name in "abcde"]
+    assert look(runner_pool(5), *pods) == Decision((), 6)
+
+
+def test_old_failures_are_removed_and_no_longer_count() -> None:
+    crash = idle("a", created=-700, **ended(1, at=-601))
+    assert look(runner_pool(1), crash) == Decision((DeletePod("a", "uid-of-a"), CreateIdlePods(1)))
+
+
+def test_unschedulable_pods_are_held_and_not_replaced() -> None:
+    assert look(runner_pool(1), idle("a", node=None, **unschedulable(-1000))).actions == ()
+
+
+def test_changed_template_rolls() -> None:
+    old = runner_pool(1, image="etl:0")
+    stale = idle("a", template=old, **running())
+    assert look(runner_pool(1), stale).actions == (CreateIdlePods(1),)
+    assert look(runner_pool(1), stale, idle("b", **waiting())).actions == ()
+    assert look(runner_pool(1), stale, idle("b", **running())).actions == (DeletePod("a", "uid-of-a"),)
+    assert look(runner_pool(1), idle("c", template=old, **waiting())).actions[0] == DeletePod("c", "uid-of-c")
+
+
+def test_ready_says_why_not() -> None:
+    assert (ready(runner_pool(0)).status, ready(runner_pool(0)).reason) == ("True", "ScaledToZero")
+    assert ready(runner_pool(1), idle("a", **running())).status == "True"
+    assert ready(runner_pool(1), idle("a", **waiting())).reason == "Starting"
+    crash = ready(runner_pool(1), idle("a", **ended(3, message="ImportError: etl")))
+    assert (crash.status, crash.reason) == ("False", "Error")
+    assert crash.message == "Pod a ended: Error (exit code 3): ImportError: etl"
+
+
+def test_what_may_pass_is_named_when_it_has_lasted() -> None:
+    bad = idle("a", **waiting("ErrImagePull", "manifest unknown"))
+    first = ready(runner_pool(1), bad)
+    assert (first.status, first.reason, first.message) == ("False", "Starting", "Pod a: manifest unknown")
+    since = {"conditions": [first.to_json()]}
+    assert look(runner_pool(1, since), bad, seconds=20).look_again == 100
+    assert ready(runner_pool(1, since), bad, seconds=119).reason == "Starting"
+    assert ready(runner_pool(1, since), bad, seconds=120).reason == "ImagePull"
+    assert ready(runner_pool(1, since), bad, seconds=120).last_transition_time == first.last_transition_time
+
+
+def test_what_cannot_pass_is_named_at_once() -> None:
+    assert ready(runner_pool(1), idle("a", **waiting("InvalidImageName", "bad"))).reason == "ImagePull"
+    refusal = Refusal(Reason.REFUSED, "policy says no")
+    assert ready(runner_pool(1), refusal=refusal).reason == "AdmissionRefused"
+    quota = Refusal(Reason.QUOTA_EXCEEDED, "exceeded quota")
+    assert (ready(runner_pool(1), refusal=quota).reason, ready(runner_pool(1), refusal=quota).message) == (
+        "Starting",
+        "exceeded quota",
+    )
+
+
+def test_transition_time_changes_with_the_status_only() -> None:
+    before = {"conditions": [ready(runner_pool(1), seconds=-50).to_json()]}
+    assert ready(runner_pool(1, before), idle("a", **waiting())).to_json()["lastTransitionTime"] == stamp(-50)
+    assert ready(runner_pool(1, before), idle("a", **running())).to_json()["lastTransitionTime"] == stamp()
+
+
+def test_selector_chooses_idle_pods() -> None:
+    selector = pool_status(scene(runner_pool(1)), PATIENCE).selector
+    assert selector == "app.kubernetes.io/managed-by=skerry,skerry.dev/pool=pool,!skerry.dev/run"
