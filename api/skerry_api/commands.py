@@ -8,27 +8,32 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from pydantic import ValidationError
 
 from skerry_api.app import create_app
-from skerry_api.domain.errors import Conflict, InvalidRequest, SkerryError
+from skerry_api.domain.errors import Conflict, InvalidRequest, SkerryError, Unavailable
+from skerry_api.domain.plans import define_plans, read_plans
 from skerry_api.embedded import EmbeddedPostgres
-from skerry_api.engine.settings import EngineSettings
+from skerry_api.engine.engines import Engine
+from skerry_api.engine.executions import Executor
 from skerry_api.executors.local import LocalExecutor, LocalSource
 from skerry_api.http.authorisations import Scope
-from skerry_api.http.keys import new_key
+from skerry_api.http.keys import key_row, new_key
 from skerry_api.servers import bind, configure_logging, end_with, serve
 from skerry_api.settings import Settings
 from skerry_api.storage.databases import Database
-from skerry_api.storage.keys import insert_key
-from skerry_api.storage.schemas import current_revision, head_revision, migrate
+from skerry_api.storage.keys import ensure_key, insert_key
+from skerry_api.storage.schemas import current_revision, head_revision, is_behind, migrate
 
+log = structlog.get_logger(__name__)
 main = typer.Typer(help="Skerry's control plane.", no_args_is_help=True, add_completion=False)
 
 DatabaseUrl = Annotated[
@@ -50,27 +55,49 @@ def _fatal() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def _settings(*, dev: bool, require_keys: bool) -> EngineSettings:
+def _settings() -> Settings:
     try:
-        return Settings().engine(dev=dev, require_keys=require_keys)
+        return Settings()
     except ValidationError as error:
         problems = "; ".join(f"SKERRY_{str(entry['loc'][0]).upper()}: {entry['msg']}" for entry in error.errors())
         raise InvalidRequest(f"the environment has a setting that cannot be used: {problems}", code="usage") from error
 
 
 @main.command("migrate")
-def migrate_command(database_url: DatabaseUrl, log_level: LogLevel = "info") -> None:
-    """Bring the database's schema up to date; safe to run at any time and from several places at once."""
+def migrate_command(
+    database_url: DatabaseUrl,
+    wait_seconds: Annotated[
+        float,
+        typer.Option(envvar="SKERRY_MIGRATE_WAIT_SECONDS", min=0, help="How long to wait for a database that is away."),
+    ] = 0.0,
+    log_level: LogLevel = "info",
+) -> None:
+    """Bring the database's schema up to date; safe to run at any time and from several places at once.
+
+    A key in SKERRY_ADMIN_KEY becomes an admin key, unless it is one already or was revoked.
+    """
     configure_logging(log_level)
     with _fatal():
-        asyncio.run(_migrate(database_url))
+        asyncio.run(_migrate(database_url, wait_seconds, os.environ.get("SKERRY_ADMIN_KEY")))
     sys.stdout.write("The database is up to date.\n")
 
 
-async def _migrate(database_url: str) -> None:
+async def _migrate(database_url: str, wait_seconds: float = 0.0, admin_key: str | None = None) -> None:
     database = Database(database_url)
+    deadline = time.monotonic() + wait_seconds
     try:
-        await migrate(database)
+        while True:
+            try:
+                await migrate(database)
+                break
+            except Unavailable as away:
+                if time.monotonic() >= deadline:
+                    raise
+                log.info("waiting_for_database", error=away.message)
+                await asyncio.sleep(1)
+        if admin_key:
+            async with database.transaction() as connection:
+                await ensure_key(connection, key_row(admin_key, "installation", [Scope.ADMIN.value]))
     finally:
         await database.close()
 
@@ -82,7 +109,7 @@ async def _require_migrated(database_url: str) -> None:
             revision = await current_revision(connection)
     finally:
         await database.close()
-    if revision != head_revision():
+    if is_behind(revision):
         raise Conflict(
             f"the database is at schema {revision or 'none'}, this release needs {head_revision()}: run `skerry-api migrate`",
             code="migrations_missing",
@@ -130,9 +157,30 @@ def serve_command(
     with _fatal():
         if not require_keys:
             _check_loopback(host)
-        settings = _settings(dev=False, require_keys=require_keys)
+        chosen = _settings()
+        settings = chosen.engine(dev=False, require_keys=require_keys)
+        if chosen.plans is not None:
+            define_plans(read_plans(chosen.plans))
+        executor = _kubernetes(chosen) if chosen.executor == "kubernetes" else None
         asyncio.run(_require_migrated(database_url))
-        serve(create_app(settings, database_url), bind(host, port), settings.heartbeat_seconds)
+        serve(create_app(settings, database_url, executor), bind(host, port), settings.heartbeat_seconds)
+
+
+def _kubernetes(chosen: Settings) -> Callable[[Engine], Executor]:
+    # Only a control plane on Kubernetes pays for importing its client.
+    from skerry_api.executors.kubernetes.executors import KubernetesExecutor
+    from skerry_api.executors.kubernetes.templates import PodDefaults
+    from skerry_objects.configurations import NoCluster, find_configuration
+
+    try:
+        configuration = find_configuration()
+    except NoCluster as error:
+        raise InvalidRequest(f"SKERRY_EXECUTOR is kubernetes, but there is {error}", code="no_cluster") from error
+    namespace = chosen.tasks_namespace or configuration.namespace
+    pods = PodDefaults(
+        chosen.runner_service_account, chosen.cpu_request_ratio, chosen.memory_request_ratio, chosen.pod_template
+    )
+    return lambda engine: KubernetesExecutor(engine, configuration, namespace, pods)
 
 
 @main.command(
@@ -170,7 +218,7 @@ def dev_command(
         source = LocalSource(slug, arguments, workdir.resolve(), isolation, capacity or _capacity(isolation), watch)
         listening = bind(host, port)
         url = f"http://{host}:{listening.getsockname()[1]}"
-        settings = _settings(dev=True, require_keys=False)
+        settings = _settings().engine(dev=True, require_keys=False)
         with EmbeddedPostgres(data) if database_url is None else nullcontext(database_url) as chosen:
             asyncio.run(_migrate(chosen))
             application = create_app(settings, chosen, lambda engine: LocalExecutor(engine, source, url))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from skerry_api.domain import ids
 from skerry_api.domain.limits import Limits
+from skerry_api.domain.plans import read_plans
 from skerry_api.engine.settings import EngineSettings
 
 # On a laptop and in tests a timeout may be shorter than what a container takes to start.
@@ -29,6 +31,20 @@ class Settings(BaseSettings):
     log_retention_days: int = Field(_DEFAULT.log_retention_days, ge=1)
     argument_bytes: int = Field(Limits().argument_bytes, gt=0)
     result_bytes: int = Field(Limits().result_bytes, gt=0)
+    executor: Literal["none", "kubernetes"] = "none"
+    tasks_namespace: str | None = None
+    runner_service_account: str | None = None
+    plans: dict[str, dict[str, Any]] | None = None
+    cpu_request_ratio: float = Field(1.0, ge=0, le=1)
+    memory_request_ratio: float = Field(1.0, ge=0, le=1)
+    pod_template: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("plans")
+    @classmethod
+    def _check_plans(cls, given: dict[str, dict[str, Any]] | None) -> dict[str, dict[str, Any]] | None:
+        if given is not None:
+            read_plans(given)
+        return given
 
     def engine(self, *, dev: bool, require_keys: bool) -> EngineSettings:
         """The engine's settings for a process that starts now."""

@@ -50,9 +50,11 @@ def settings_from(arguments: Sequence[str]) -> Settings:
         own, command = own[:at], own[at + 1 :]
     parser = _parser()
     chosen = parser.parse_args(own)
-    if (chosen.app is None) == (not command):
-        parser.error("name either --app TARGET or, at the end, -- COMMAND")
     environment = os.environ
+    # An image names its application once, in its environment.
+    app = chosen.app or (None if command else environment.get("SKERRY_APP") or None)
+    if (app is None) == (not command):
+        parser.error("name either --app TARGET (or SKERRY_APP) or, at the end, -- COMMAND")
     token_file = environment.get("SKERRY_RUNNER_TOKEN_FILE")
     return Settings(
         url=chosen.url,
@@ -64,7 +66,7 @@ def settings_from(arguments: Sequence[str]) -> Settings:
         workdir=chosen.workdir.resolve(),
         preload=not chosen.no_preload,
         enforce_memory=chosen.enforce_memory,
-        app=chosen.app,
+        app=app,
         command=tuple(command),
         sockets=chosen.sockets and chosen.sockets.resolve(),
         lifeline_fd=chosen.lifeline_fd,

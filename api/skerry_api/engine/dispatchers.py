@@ -8,7 +8,7 @@ process says so, and once a second in any case.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -70,6 +70,8 @@ class Dispatcher:
         self._registry = registry
         self._peers = peers
         self._pools: dict[str, Pool] = {}
+        # Called when work is queued or becomes ready, for an executor that starts runners on demand.
+        self.on_queued: Callable[[], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def join(self, slot: Slot) -> None:
@@ -136,6 +138,8 @@ class Dispatcher:
 
     def wake(self, pool_name: str) -> None:
         """A pool may have ready work."""
+        if self.on_queued is not None:
+            self.on_queued()
         pool = self._pools.get(pool_name)
         if pool is not None:
             pool.queued = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -15,8 +15,10 @@ from skerry_api.engine.completions import Completions
 from skerry_api.engine.connections import Connections
 from skerry_api.engine.dispatchers import Dispatcher
 from skerry_api.engine.ends import Ends, Expectation
+from skerry_api.engine.executions import PodIdentity
 from skerry_api.engine.log_feeds import LogFeed
 from skerry_api.engine.peers import News, Peers
+from skerry_api.engine.pods import admit_pod
 from skerry_api.engine.progresses import Progresses
 from skerry_api.engine.registries import Registry
 from skerry_api.engine.sessions import Session
@@ -65,6 +67,8 @@ class Engine:
         self.log_feed = LogFeed()
         self.sweeper = Sweeper(self)
         self.closing = asyncio.Event()
+        # Which Pod a token is bound to, where runners are Pods; an executor sets it.
+        self.identify_pod: Callable[[str], Awaitable[PodIdentity | None]] | None = None
         self._registered: dict[str, Callable[[str | None], None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -152,6 +156,19 @@ class Engine:
             await runners.insert_runner(connection, values)
         return runner_id, token
 
+    async def runner_of(self, token: str) -> Row | None:
+        """The runner that a bearer token belongs to; None when it belongs to none.
+
+        Raises:
+            Unavailable: Postgres, or whoever knows Pods, is away.
+        """
+        async with self.database.transaction() as connection:
+            runner = await runners.fetch_runner(connection, token)
+        if runner is not None or self.identify_pod is None:
+            return runner
+        pod = await self.identify_pod(token)
+        return None if pod is None else await admit_pod(self.database, pod)
+
     async def runner_gone(self, runner_id: str) -> None:
         """A runner's process has ended: end what it held, now."""
         async with self.database.transaction() as connection:
@@ -181,9 +198,12 @@ class Engine:
         self.telemetry.runners.set(len(self.connections))
         try:
             await session.open(list(hello.get("resuming") or ()))
-            if runner["version_status"] == "registering":
+            if runner.get("pinned_attempt"):
+                await session.take_pinned(runner["pinned_attempt"])
+            elif runner["version_status"] == "registering":
                 session.register()
-            self.dispatcher.join(session)
+            if not runner.get("is_pod"):
+                self.dispatcher.join(session)
         except BaseException:
             self.close_session(session)
             raise

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class PodIdentity:
+    """A Pod that a runner's token is bound to."""
+
+    namespace: str
+    service_account: str
+    name: str
+    uid: str
 
 
 class Executor(Protocol):
@@ -17,5 +29,14 @@ class Executor(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Stop every runner this executor started, and wait for them."""
+        """Stop every runner that would not outlive this process, and wait for them."""
+        ...
+
+
+@runtime_checkable
+class Releaser(Protocol):
+    """An executor that can release images."""
+
+    async def release(self, slug: str, spec: Mapping[str, Any]) -> str:
+        """Have the workflow `slug` run what `spec` says (`image`, perhaps `app` or `command`); answers the version's id."""
         ...

@@ -15,6 +15,7 @@ from skerry_api.engine.peers import Peers
 from skerry_api.storage import workflows
 from skerry_api.storage.databases import Database
 from skerry_api.storage.workflows import StoredTask
+from skerry_objects.names import pool_name
 
 Row = Mapping[Any, Any]
 
@@ -54,6 +55,10 @@ class Registry:
                 limit: int | None = row["concurrency_limit"]
                 return limit
         return None
+
+    def pool_of(self, slug: str, version_id: str, plan: str) -> str:
+        """The pool whose runners take a run: of its version, and where each has a container of its own, of its plan."""
+        return pool_name(version_id, plan) if self._workflows[slug]["isolation"] == "container" else version_id
 
     async def reload(self) -> None:
         """Read every workflow and its current tasks."""
@@ -204,13 +209,24 @@ class Registry:
                 raise NotFound(f"there is no workflow {workflow_id!r}", code="workflow_not_found")
         await self._changed()
 
-    async def create_version(self, workflow_id: str, name: str | None = None) -> str:
-        """Begin a version, whose tasks a runner in register mode will report."""
+    async def create_version(
+        self, workflow_id: str, name: str | None = None, *, image: str | None = None, source: Row | None = None
+    ) -> str:
+        """Begin a version, whose tasks a runner in register mode will report; answers its id, or that of the one so named.
+
+        `image` and `source` say what it is released from, where its runners are containers.
+        """
         version_id = ids.new_id(ids.VERSION)
-        values = {"id": version_id, "workflow_id": workflow_id, "name": name or version_id, "status": "registering"}
+        values = {
+            "id": version_id,
+            "workflow_id": workflow_id,
+            "name": name or version_id,
+            "status": "registering",
+            "image": image,
+            "source": source,
+        }
         async with self._database.transaction() as connection:
-            await workflows.insert_version(connection, values)
-        return version_id
+            return await workflows.insert_version(connection, values)
 
     async def finish_registration(
         self, workflow_id: str, version_id: str, registered: Sequence[Row] | None, error: str | None

@@ -20,7 +20,7 @@ from skerry_api.engine.completions import Outcome
 from skerry_api.engine.messages import Message, child_trigger, log_entries, outcome_of, timestamp
 from skerry_api.engine.refusals import Refusals
 from skerry_api.engine.submissions import Parent
-from skerry_api.storage import runners, runs
+from skerry_api.storage import launches, runners, runs
 from skerry_api.storage.assignments import Assignment
 from skerry_api.storage.runs import Finished
 
@@ -127,6 +127,29 @@ class Session:
                 self.assign(assignment)
             else:
                 self._spawn_task(self._lose(assignment))
+
+    async def take_pinned(self, attempt: str) -> None:
+        """Give the runner the attempt it was started for; without it, it is of no use.
+
+        Raises:
+            Unavailable: Postgres is away.
+        """
+        if attempt in self._held:
+            return
+        settings = self._engine.settings
+        async with self._engine.database.transaction() as connection:
+            assignment = await launches.claim_attempt(
+                connection,
+                attempt,
+                self.runner_id,
+                start_ms=int(settings.start_seconds * 1000),
+                inline_bytes=settings.limits.inline_bytes,
+            )
+        if assignment is None:
+            self.leave()
+            return
+        self.reserved += 1
+        self.assign(assignment)
 
     async def reconcile(self) -> None:
         """Give the runner what was recorded as its own by a write whose answer was lost."""

@@ -158,6 +158,7 @@ class Submissions:
         timeout = (
             task.timeout_seconds if trigger.timeout_seconds is None else check_timeout(trigger.timeout_seconds, limits)
         )
+        plan = task.plan if trigger.plan is None else plan_named(trigger.plan).name
         run_id = trigger.run_id or ids.new_id(ids.RUN)
         row: dict[str, Any] = {
             "id": run_id,
@@ -174,7 +175,7 @@ class Submissions:
             "call_key": None,
             "idempotency_key": trigger.idempotency_key,
             "retried_from": trigger.retried_from,
-            "plan": task.plan if trigger.plan is None else plan_named(trigger.plan).name,
+            "plan": plan,
             "priority": trigger.priority,
             "timeout_ms": int(timeout * 1000),
             "max_retries": retry.max_retries,
@@ -187,7 +188,7 @@ class Submissions:
             "created_at": datetime.now(UTC),
             "input": trigger.input_json,
             "token": ids.new_token(),
-            "pool": stored.version_id,
+            "pool": self._registry.pool_of(workflow["slug"], stored.version_id, plan),
             "runner_id": None,
             "start_ms": int(self._settings.start_seconds * 1000),
             "fan_out": limits.fan_out,

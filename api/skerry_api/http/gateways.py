@@ -23,7 +23,7 @@ from skerry_api.domain.states import ATTEMPT_LIVE
 from skerry_api.engine.engines import Engine
 from skerry_api.engine.messages import check_json
 from skerry_api.engine.sessions import Session
-from skerry_api.storage import runners, runs
+from skerry_api.storage import runs
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +41,7 @@ def _bearer(headers: Mapping[str, str]) -> str:
 
 
 async def _runner(engine: Engine, headers: Mapping[str, str]) -> Mapping[Any, Any]:
-    async with engine.database.transaction() as connection:
-        runner = await runners.fetch_runner(connection, _bearer(headers))
+    runner = await engine.runner_of(_bearer(headers))
     if runner is None:
         raise Unauthenticated("the runner's token is not known; was the runner replaced?", code="unknown_runner")
     return runner

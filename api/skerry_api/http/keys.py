@@ -31,7 +31,12 @@ def new_secret() -> str:
 def new_key(name: str, scopes: Sequence[str], workflow: str | None = None) -> tuple[str, dict[str, Any]]:
     """A fresh key and the row to store for it, which has only its hash."""
     secret = new_secret()
-    return secret, {
+    return secret, key_row(secret, name, scopes, workflow)
+
+
+def key_row(secret: str, name: str, scopes: Sequence[str], workflow: str | None = None) -> dict[str, Any]:
+    """The row to store for a key: its hash, never itself."""
+    return {
         "id": ids.new_id(ids.KEY),
         "name": name,
         "key_hash": hash_secret(secret),

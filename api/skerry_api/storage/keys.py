@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import func, insert, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from skerry_api.storage import tables
@@ -21,6 +22,13 @@ async def insert_key(connection: AsyncConnection, values: Row) -> Row:
     stored = await connection.execute(insert(tables.api_keys).values(**values).returning(tables.api_keys))
     key: Row = stored.mappings().one()
     return key
+
+
+async def ensure_key(connection: AsyncConnection, values: Row) -> None:
+    """Store a key unless it is known; one that was revoked stays so."""
+    await connection.execute(
+        upsert(tables.api_keys).values(**values).on_conflict_do_nothing(index_elements=["key_hash"])
+    )
 
 
 async def fetch_keys(connection: AsyncConnection, limit: int, before: str | None = None) -> list[Row]:

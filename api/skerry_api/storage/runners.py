@@ -27,6 +27,13 @@ async def insert_runner(connection: AsyncConnection, values: Row) -> None:
     await connection.execute(insert(tables.runners).values(**values))
 
 
+async def admit_runner(connection: AsyncConnection, values: Row) -> Row | None:
+    """Admit a runner, or the same again; None when it is known to be gone."""
+    await connection.execute(upsert(tables.runners).values(**values).on_conflict_do_nothing())
+    known = (tables.runners.c.id == values["id"], tables.runners.c.gone_at.is_(None))
+    return (await connection.execute(select(tables.runners).where(*known))).mappings().first()
+
+
 async def fetch_runner(connection: AsyncConnection, token: str) -> Row | None:
     """The runner this token belongs to, with its `version_status`; None when unknown or gone."""
     found = await connection.execute(

@@ -39,7 +39,21 @@ async def migrate(database: Database) -> None:
         await connection.run_sync(_upgrade)
 
 
+def is_behind(revision: str | None) -> bool:
+    """Whether a database at `revision` lacks a migration of this release.
+
+    One that this release does not know is of a newer release, whose migrations leave what older ones use: while a new
+    release is rolled out, both run.
+    """
+    scripts = ScriptDirectory.from_config(_config())
+    return revision is None or (
+        revision != scripts.get_current_head() and revision in {script.revision for script in scripts.walk_revisions()}
+    )
+
+
 def _upgrade(connection: Connection) -> None:
+    if not is_behind(MigrationContext.configure(connection).get_current_revision()):
+        return
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -45,6 +45,7 @@ versions = Table(
     Column("name", Text),
     Column("status", Text),
     Column("image", Text),
+    Column("source", JSONB(none_as_null=True)),
     Column("error", Text),
     _time("created_at"),
     _time("ready_at"),

@@ -79,9 +79,16 @@ async def delete_workflow(connection: AsyncConnection, workflow_id: str) -> bool
     return bool(done.rowcount)
 
 
-async def insert_version(connection: AsyncConnection, values: Row) -> None:
-    """Store a version."""
-    await connection.execute(insert(tables.versions).values(**values))
+async def insert_version(connection: AsyncConnection, values: Row) -> str:
+    """Store a version, unless the workflow has one of this name; answers the id of the one it has."""
+    statement = (
+        upsert(tables.versions)
+        .values(**values)
+        .on_conflict_do_update(index_elements=["workflow_id", "name"], set_={"name": values["name"]})
+        .returning(tables.versions.c.id)
+    )
+    version_id: str = (await connection.execute(statement)).scalar_one()
+    return version_id
 
 
 async def finish_version(connection: AsyncConnection, version_id: str, error: str | None) -> bool:

@@ -115,7 +115,15 @@ class VersionRequest(Shape):
     )
 
     workflow_id: Name
-    image: Name | None = None
+    image: Annotated[Name | None, Field(description="The image that holds the tasks.")] = None
+    app: Annotated[
+        Name | None,
+        Field(description="The application, `module:attribute`, if the image does not name it in SKERRY_APP."),
+    ] = None
+    command: Annotated[
+        list[str] | None,
+        Field(max_length=100, description="A program that speaks the socket protocol, in place of `app`."),
+    ] = None
     commit: Name | None = None
 
 

@@ -1,0 +1,120 @@
+"""What follows from a run's record and its TaskRun object. Pure: values in, one action out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skerry_api.domain.states import AttemptStatus, Reason
+from skerry_api.storage.launches import Launch
+from skerry_objects.task_runs import TERMINAL, Phase, TaskRun
+from skerry_objects.task_runs import Reason as PodReason
+
+# The runner reports its end itself, a moment before its Pod ends; what comes without a report is a loss.
+REPORT_SECONDS = 10.0
+
+REASONS: dict[str, Reason] = {
+    PodReason.ERROR: Reason.RUNNER_LOST,
+    PodReason.COMPLETED: Reason.RUNNER_LOST,
+    PodReason.OOM_KILLED: Reason.OOM_KILLED,
+    PodReason.EVICTED: Reason.EVICTED,
+    PodReason.PREEMPTED: Reason.PREEMPTED,
+    PodReason.NODE_LOST: Reason.NODE_LOST,
+    PodReason.POD_DELETED: Reason.RUNNER_LOST,
+    PodReason.DEADLINE_EXCEEDED: Reason.TIMEOUT,
+    PodReason.IMAGE_PULL: Reason.IMAGE_PULL,
+    PodReason.CONFIG_ERROR: Reason.UNSCHEDULABLE,
+    PodReason.CONTAINER_ERROR: Reason.IMAGE_PULL,
+    PodReason.UNSCHEDULABLE: Reason.UNSCHEDULABLE,
+    PodReason.QUOTA_EXCEEDED: Reason.UNSCHEDULABLE,
+    PodReason.REFUSED: Reason.UNSCHEDULABLE,
+    PodReason.POOL_MISSING: Reason.UNSCHEDULABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make the TaskRun."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Have the TaskRun make a Pod for the next attempt."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The Pod is over and the attempt is not: end it, for this reason and in these words."""
+
+    launch: Launch
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Somebody removed the TaskRun of a run that is not over."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """The run is over, its Pod is not: nobody needs it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again after so many seconds."""
+
+    seconds: float
+
+
+Action = Create | Raise | Settle | Cancel | Remove | Wait | None
+
+
+def decide(launch: Launch | None, seen: TaskRun | None, unchanged_seconds: float, grace_seconds: float) -> Action:
+    """What to do about one run.
+
+    Args:
+        launch: its open attempt in the record; None when the run is over.
+        seen: its TaskRun; None when there is none.
+        unchanged_seconds: for how long both have been like this.
+        grace_seconds: what a canceled Pod has to end by itself.
+    """
+    if launch is None:
+        return None if seen is None or _is_over(seen) else _after(grace_seconds, unchanged_seconds, Remove())
+    if seen is None:
+        # A live attempt had a Pod, and so a TaskRun: it was taken away. A queued one has none yet.
+        return Create(launch) if launch.status == AttemptStatus.QUEUED else Cancel(launch)
+    if seen.metadata.deletion_timestamp is not None:
+        return Cancel(launch)
+    if seen.spec.attempt < launch.number:
+        return Raise(launch)
+    status = seen.status
+    if status.attempt != launch.number or status.phase not in TERMINAL:
+        return None
+    settle = _settlement(launch, seen)
+    return settle if status.phase is Phase.FAILED else _after(REPORT_SECONDS, unchanged_seconds, settle)
+
+
+def _settlement(launch: Launch, seen: TaskRun) -> Settle:
+    status = seen.status
+    words = status.message or status.reason or "its Pod ended"
+    where = f"Pod {status.pod_name}" if status.pod_name else "the Pod"
+    reason = REASONS.get(status.reason or "", Reason.RUNNER_LOST)
+    if status.reason == PodReason.COMPLETED:
+        words = "it ended without reporting an outcome"
+    return Settle(launch, reason, f"{where}: {words}")
+
+
+def _after(seconds: float, unchanged_seconds: float, action: Action) -> Action:
+    left = seconds - unchanged_seconds
+    return action if left <= 0 else Wait(left)
+
+
+def _is_over(seen: TaskRun) -> bool:
+    return seen.status.phase in TERMINAL or seen.metadata.deletion_timestamp is not None

@@ -1,0 +1,121 @@
+"""The Kubernetes executor: on every replica it identifies runners; on one, which leads, it keeps objects and record in step."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from skerry_api.domain.errors import InvalidRequest, Unavailable
+from skerry_api.engine.engines import Engine
+from skerry_api.executors.kubernetes.identities import Identities
+from skerry_api.executors.kubernetes.launches import Launches
+from skerry_api.executors.kubernetes.reflections import MANAGED, Reflection
+from skerry_api.executors.kubernetes.releases import Releases, begin_version
+from skerry_api.executors.kubernetes.templates import PodDefaults
+from skerry_api.storage.leaderships import Leadership, Led, lead
+from skerry_objects.clients import RUNNER_POOLS, TASK_RUNS, WORKFLOWS, ApiError, Client, Unreachable
+from skerry_objects.configurations import Configuration
+from skerry_objects.names import API_VERSION, MANAGED_BY, MANAGER
+from skerry_objects.runner_pools import RunnerPool
+from skerry_objects.task_runs import TaskRun
+from skerry_objects.workflows import Workflow
+
+log = structlog.get_logger(__name__)
+
+LEAD_AGAIN_SECONDS = 2.0
+FIELD_MANAGER = "skerry-control-plane"
+
+
+class KubernetesExecutor:
+    """Runners as Pods of one namespace."""
+
+    def __init__(self, engine: Engine, configuration: Configuration, namespace: str, pods: PodDefaults) -> None:
+        """Write objects into `namespace`; Pods are as `pods` says."""
+        self._engine = engine
+        self._namespace = namespace
+        self._pods = pods
+        self._client = Client(configuration)
+        self._identities = Identities(self._client, namespace)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Identify runners from now on, and lead when nobody else does."""
+        await self._client.__aenter__()
+        self._engine.identify_pod = self._identities.identify
+        self._task = asyncio.create_task(self._lead_forever(), name="kubernetes executor")
+
+    async def stop(self) -> None:
+        """Let somebody else lead. Pods go on: their runners find another replica."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._client.__aexit__(None, None, None)
+
+    async def release(self, slug: str, spec: Mapping[str, Any]) -> str:
+        """Write a Workflow object and begin its version; whoever leads has it registered.
+
+        Raises:
+            InvalidRequest: the API server does not take such a Workflow.
+            Unavailable: it, or Postgres, cannot be reached.
+        """
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": "Workflow",
+            "metadata": {"name": slug, "labels": {MANAGED_BY: MANAGER}},
+            "spec": spec,
+        }
+        try:
+            written = await self._client.apply(WORKFLOWS, self._namespace, body, FIELD_MANAGER)
+        except Unreachable as error:
+            raise Unavailable(str(error)) from error
+        except ApiError as error:
+            if error.status in (400, 403, 422):
+                raise InvalidRequest(
+                    f"the cluster refuses this release: {error.message}", code="release_refused"
+                ) from error
+            raise Unavailable(f"the cluster does not take the release now: {error.message}") from error
+        version = await begin_version(self._engine, Workflow.model_validate(written))
+        version_id: str = version["id"]
+        return version_id
+
+    async def _lead_forever(self) -> None:
+        while True:
+            try:
+                async with lead(self._engine.database, "kubernetes executor") as leadership:
+                    log.info("leading")
+                    await self._lead(leadership)
+            except Led:
+                log.debug("following")
+            except Unavailable as away:
+                log.warning("not_leading", error=away.message)
+            await asyncio.sleep(LEAD_AGAIN_SECONDS)
+
+    async def _lead(self, leadership: Leadership) -> None:
+        """Reconcile for as long as the right to do so lasts."""
+        client, namespace = self._client, self._namespace
+        runs = Reflection(client, TASK_RUNS, namespace, TaskRun, lambda name: launches.changed(name), MANAGED)
+        pools = Reflection(
+            client, RUNNER_POOLS, namespace, RunnerPool, lambda name: releases.pool_changed(name), MANAGED
+        )
+        seen = Reflection(client, WORKFLOWS, namespace, Workflow, lambda name: releases.changed(name))
+        launches = Launches(self._engine, client, namespace, self._pods, runs)
+        releases = Releases(self._engine, client, namespace, self._pods, seen, pools)
+        self._engine.dispatcher.on_queued = launches.wake
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(leadership.watch())
+                for reflection in (runs, pools, seen):
+                    group.create_task(reflection.run())
+                for reflection in (runs, pools, seen):
+                    await reflection.synced.wait()
+                group.create_task(launches.run())
+                group.create_task(releases.run())
+        except* Unavailable as lost:
+            log.warning("lead_lost", error=str(lost.exceptions[0]))
+        finally:
+            self._engine.dispatcher.on_queued = None

@@ -1,0 +1,188 @@
+"""Runs ↔ TaskRun objects: level-triggered, from the record and what the API server shows, with bounded requests.
+
+Nothing is remembered that cannot be found again: after a restart the same decisions follow. At most `MOST_WAITING` attempts
+have a TaskRun and no runner yet, so that a burst of triggers queues in Postgres, not in the API server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import structlog
+
+from skerry_api.domain.errors import Unavailable
+from skerry_api.domain.plans import plan_named
+from skerry_api.domain.states import Reason
+from skerry_api.engine.completions import Outcome
+from skerry_api.engine.engines import Engine
+from skerry_api.executors.kubernetes import templates
+from skerry_api.executors.kubernetes.decisions import Action, Cancel, Create, Raise, Remove, Settle, Wait, decide
+from skerry_api.executors.kubernetes.reflections import Reflection
+from skerry_api.executors.kubernetes.templates import PodDefaults
+from skerry_api.storage import launches
+from skerry_api.storage.assignments import fetch_assignment
+from skerry_api.storage.launches import Launch
+from skerry_objects.clients import RUNNER_POOLS, TASK_RUNS, ApiError, Client, Unreachable
+from skerry_objects.task_runs import TaskRun
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 1.0
+# Everything that is not over is looked at again this often, whatever was heard.
+RESYNC_SECONDS = 30.0
+MOST_WAITING = 200
+REQUESTS_AT_ONCE = 16
+
+
+class Launches:
+    """Keeps TaskRuns in step with runs, on the replica that leads."""
+
+    def __init__(
+        self, engine: Engine, client: Client, namespace: str, pods: PodDefaults, seen: Reflection[TaskRun]
+    ) -> None:
+        """`seen` are the TaskRuns as the API server shows them."""
+        self._engine = engine
+        self._client = client
+        self._namespace = namespace
+        self._pods = pods
+        self._dirty: set[str] = set()
+        self._wake = asyncio.Event()
+        # Since when a run's record and object are as they are, while something is waited for.
+        self._since: dict[str, tuple[object, float]] = {}
+        self._requests = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        self._pools: set[str] = set()
+        self._next_resync = 0.0
+        self._seen = seen
+
+    def changed(self, name: str) -> None:
+        """A TaskRun came, changed or went."""
+        self._dirty.add(name)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """There may be something to launch."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Reconcile until cancelled."""
+        while True:
+            try:
+                await self._pass()
+            except (Unavailable, Unreachable, ApiError) as error:
+                log.warning("launches_delayed", error=str(error))
+            except Exception:
+                # One bad pass must not end all; the next one sees the same.
+                log.exception("launches_failed")
+            try:
+                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def _pass(self) -> None:
+        self._wake.clear()
+        names, self._dirty = self._dirty, set()
+        if time.monotonic() >= self._next_resync:
+            self._next_resync = time.monotonic() + RESYNC_SECONDS
+            names |= self._seen.objects.keys()
+        names |= self._since.keys()
+        try:
+            async with self._engine.database.autocommit() as connection:
+                queued = await launches.fetch_launchable(connection, MOST_WAITING)
+                known = await launches.fetch_open(connection, list(names)) if names else {}
+            known |= {launch.run: launch for launch in queued}
+            await self._settle_all(names | known.keys(), known)
+        except BaseException:
+            self._dirty |= names
+            raise
+
+    async def _settle_all(self, names: Iterable[str], known: dict[str, Launch]) -> None:
+        actions = [(name, known.get(name), self._decide(name, known.get(name))) for name in names]
+        work = [(name, action) for name, _, action in actions if action is not None and not isinstance(action, Wait)]
+        results = await asyncio.gather(*(self._act(name, action) for name, action in work), return_exceptions=True)
+        for (name, _), result in zip(work, results, strict=True):
+            if isinstance(result, BaseException):
+                self._dirty.add(name)
+                log.warning("launch_failed", run=name, error=str(result))
+
+    def _decide(self, name: str, launch: Launch | None) -> Action:
+        seen = self._seen.objects.get(name)
+        now = time.monotonic()
+        state = (launch, None if seen is None else seen.metadata.resource_version)
+        since = self._since.get(name)
+        began = since[1] if since is not None and since[0] == state else now
+        action = decide(launch, seen, now - began, self._engine.settings.cancel_grace_seconds)
+        if isinstance(action, Wait):
+            self._since[name] = (state, began)
+        else:
+            self._since.pop(name, None)
+        return action
+
+    async def _act(self, name: str, action: Action) -> None:
+        async with self._requests:
+            match action:
+                case Create(launch):
+                    await self._create(launch)
+                case Raise(launch):
+                    change = {"spec": {"attempt": launch.number, "podName": None}}
+                    await self._client.patch(TASK_RUNS, self._namespace, name, change)
+                case Remove():
+                    await self._client.delete(TASK_RUNS, self._namespace, name)
+                case Settle(launch, reason, message):
+                    await self._settle(launch, reason, message)
+                case Cancel(launch):
+                    await self._cancel(launch)
+
+    async def _create(self, launch: Launch) -> None:
+        await self._ensure_pool(launch)
+        body = templates.task_run(launch).to_json()
+        try:
+            await self._client.create(TASK_RUNS, self._namespace, body)
+        except ApiError as error:
+            if error.status == 409:
+                return  # Made by us before, or by the replica that led before: the reflection will show it.
+            if error.status in (400, 403, 422):
+                await self._settle(launch, Reason.UNSCHEDULABLE, f"the TaskRun was refused: {error.message}")
+                return
+            raise
+
+    async def _ensure_pool(self, launch: Launch) -> None:
+        if launch.pool in self._pools:
+            return
+        async with self._engine.database.autocommit() as connection:
+            source = await launches.fetch_source(connection, launch.version_id)
+        if source is None:
+            raise Unavailable(f"version {launch.version_id} was not released from an image")
+        pool = templates.runner_pool(
+            launch.workflow, launch.version_id, plan_named(launch.plan), source, self._pods, replicas=0
+        )
+        try:
+            await self._client.create(RUNNER_POOLS, self._namespace, pool.to_json())
+        except ApiError as error:
+            if error.status != 409:
+                raise
+        self._pools.add(launch.pool)
+
+    async def _settle(self, launch: Launch, reason: Reason, message: str) -> None:
+        async with self._engine.database.autocommit() as connection:
+            assignment = await fetch_assignment(connection, launch.attempt)
+        if assignment is None:
+            return
+        error = {"type": reason.value, "message": message}
+        if await self._engine.completions.settle(assignment, Outcome(reason, error=error), spawned=True):
+            log.warning("attempt_lost", run=launch.run, attempt=launch.number, reason=reason, message=message)
+            self._engine.connections.stop_attempts([launch.attempt], "superseded")
+            self._engine.peers.tell(attempt=launch.attempt)
+
+    async def _cancel(self, launch: Launch) -> None:
+        """Its TaskRun was removed. The reflection may lag behind, so the API server is asked once more."""
+        try:
+            found = await self._client.get(TASK_RUNS, self._namespace, launch.run)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        else:
+            if "deletionTimestamp" not in found["metadata"]:
+                return
+        await self._engine.cancel_runs([launch.run], "its TaskRun was deleted", Reason.DELETED)
