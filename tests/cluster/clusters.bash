@@ -3,6 +3,7 @@
 : "${CLUSTER_DIR:=${XDG_CACHE_HOME:-$HOME/.cache}/skerry-cluster}"
 export CLUSTER_DIR
 bin=$CLUSTER_DIR/bin
+PATH=$PATH:$bin:/usr/sbin:/sbin
 run=$CLUSTER_DIR/run  # lives as long as the cluster
 containerd_root=$CLUSTER_DIR/containerd  # images stay when the cluster goes
 namespace=skerry-node  # the network namespace of the single node
