@@ -60,6 +60,9 @@ cluster: ## A Kubernetes to test on: KUBECONFIG's, kind, or one built from Go mo
 cluster-down: ## Stop the cluster of `make cluster`
 	@tests/cluster/down
 
+LOCK_IMAGE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+  --python-version 3.11 --constraints requirements/dev.txt --no-emit-package skerry-objects
+
 lock: setup ## Compile the pinned requirements again
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 requirements/bootstrap.in -o requirements/bootstrap.txt
@@ -69,6 +72,11 @@ lock: setup ## Compile the pinned requirements again
 	  --no-emit-package skerry-operator --no-emit-package skerry-runner \
 	  pyproject.toml api/pyproject.toml objects/pyproject.toml operator/pyproject.toml runner-image/pyproject.toml \
 	  sdk/python/pyproject.toml -o requirements/dev.txt
+	@$(LOCK_IMAGE) requirements/images/build.in -o requirements/images/build.txt
+	@$(LOCK_IMAGE) --extra otel api/pyproject.toml -o requirements/images/api.txt
+	@$(LOCK_IMAGE) operator/pyproject.toml -o requirements/images/operator.txt
+	@$(LOCK_IMAGE) runner-image/pyproject.toml -o requirements/images/runner.txt
+	@$(LOCK_IMAGE) sdk/python/pyproject.toml -o requirements/images/sdk.txt
 	@for pin in render==1.5.0 render_sdk==0.6.0; do echo $$pin | $(BIN)/uv pip compile -q --universal --generate-hashes \
 	  --no-emit-index-url --no-header --python-version 3.11 - -o requirements/conformance/$${pin/==/-}.txt; done
 	@rm -f uv.lock
