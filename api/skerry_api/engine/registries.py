@@ -15,7 +15,6 @@ from skerry_api.engine.peers import Peers
 from skerry_api.storage import workflows
 from skerry_api.storage.databases import Database
 from skerry_api.storage.workflows import StoredTask
-from skerry_objects.names import pool_name
 
 Row = Mapping[Any, Any]
 
@@ -55,10 +54,6 @@ class Registry:
                 limit: int | None = row["concurrency_limit"]
                 return limit
         return None
-
-    def pool_of(self, slug: str, version_id: str, plan: str) -> str:
-        """The pool whose runners take a run: of its version, and where each has a container of its own, of its plan."""
-        return pool_name(version_id, plan) if self._workflows[slug]["isolation"] == "container" else version_id
 
     async def reload(self) -> None:
         """Read every workflow and its current tasks."""

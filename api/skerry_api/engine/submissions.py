@@ -25,6 +25,7 @@ from skerry_api.storage.assignments import Assignment
 from skerry_api.storage.databases import Database
 from skerry_api.storage.workflows import StoredTask
 from skerry_api.storage.writers import Writer
+from skerry_objects.names import pool_name
 
 Row = Mapping[Any, Any]
 
@@ -188,7 +189,7 @@ class Submissions:
             "created_at": datetime.now(UTC),
             "input": trigger.input_json,
             "token": ids.new_token(),
-            "pool": self._registry.pool_of(workflow["slug"], stored.version_id, plan),
+            "pool": _pool(workflow, stored.version_id, plan),
             "runner_id": None,
             "start_ms": int(self._settings.start_seconds * 1000),
             "fan_out": limits.fan_out,
@@ -206,7 +207,8 @@ class Submissions:
         stored = tasks.get(trigger.task)
         if stored is None:
             return await self._registry.resolve(f"{assignment.workflow}/{trigger.task}")
-        return {"id": assignment.workflow_id, "slug": assignment.workflow}, stored
+        isolation = "process" if assignment.pool == assignment.version_id else "container"
+        return {"id": assignment.workflow_id, "slug": assignment.workflow, "isolation": isolation}, stored
 
     def _lineage(self, parent: Parent) -> dict[str, Any]:
         assignment = parent.assignment
@@ -276,6 +278,11 @@ class Submissions:
             retried_from=run_id,
         )
         return (await self.submit([trigger]))[0]
+
+
+def _pool(workflow: Row, version_id: str, plan: str) -> str:
+    """The pool whose runners take a run: of its version, and where each has a container of its own, of its plan."""
+    return pool_name(version_id, plan) if workflow["isolation"] == "container" else version_id
 
 
 def _assignment(row: Row, inline_bytes: int) -> Assignment:

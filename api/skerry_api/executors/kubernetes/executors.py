@@ -93,6 +93,9 @@ class KubernetesExecutor:
                 log.debug("following")
             except Unavailable as away:
                 log.warning("not_leading", error=away.message)
+            except Exception:
+                # Whatever broke, whoever leads next begins from what record and cluster show; perhaps another replica.
+                log.exception("lead_failed")
             await asyncio.sleep(LEAD_AGAIN_SECONDS)
 
     async def _lead(self, leadership: Leadership) -> None:

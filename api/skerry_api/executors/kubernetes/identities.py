@@ -15,6 +15,7 @@ from skerry_objects.clients import TOKEN_REVIEWS, ApiError, Client, Unreachable
 AUDIENCE = "skerry"
 # A review costs a request to the API server; a Pod that was deleted keeps its access at most this much longer.
 KEPT_SECONDS = 60.0
+_MOST_KNOWN = 1000
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 
@@ -34,10 +35,13 @@ class Identities:
         Raises:
             Unavailable: the API server cannot be asked now.
         """
+        if token.count(".") != 2:
+            return None  # No JSON Web Token: the API server need not be asked.
         now = time.monotonic()
-        self._known = {key: entry for key, entry in self._known.items() if entry[0] > now}
+        if len(self._known) >= _MOST_KNOWN:
+            self._known = {key: entry for key, entry in self._known.items() if entry[0] > now}
         key = hash_secret(token)
-        if key not in self._known:
+        if key not in self._known or self._known[key][0] <= now:
             self._known[key] = (now + KEPT_SECONDS, await self._review(token))
         return self._known[key][1]
 

@@ -110,8 +110,18 @@ class Releases:
         except (Unavailable, Unreachable, ApiError) as error:
             log.warning("release_delayed", workflow=name, error=str(error))
             self._open.add(name)
-        except SkerryError as error:
-            await self._say(seen, None, (), "False", error.code, error.message)
+        except (SkerryError, ValueError) as error:
+            await self._refuse(seen, error)
+
+    async def _refuse(self, seen: Workflow, error: SkerryError | ValueError) -> None:
+        """Say what is wrong with a Workflow, such as a template that makes no Pod: the others must not suffer."""
+        reason = error.code if isinstance(error, SkerryError) else "InvalidSpec"
+        log.warning("release_refused", workflow=seen.metadata.name, reason=reason, error=str(error))
+        try:
+            await self._say(seen, None, (), "False", reason, str(error))
+        except (ApiError, Unreachable) as away:
+            log.warning("release_delayed", workflow=seen.metadata.name, error=str(away))
+            self._open.add(seen.metadata.name)
 
     async def _release(self, seen: Workflow) -> bool:
         """Bring one Workflow further; True when nothing is left to do."""
