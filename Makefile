@@ -9,7 +9,7 @@ UV_INSTALL := VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-byteco
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test format lint types contracts unit integration conformance cluster cluster-down lock bench clean
+.PHONY: help setup demo test format lint types contracts unit integration conformance test-cluster cluster cluster-down lock bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ integration: setup ## Tests on a real PostgreSQL with real runner processes
 conformance: setup ## Unmodified Render SDK programs against this server
 	@$(BIN)/pytest tests/conformance -n 2 --dist loadfile
 
+test-cluster: setup cluster ## End-to-end tests: the chart on a real Kubernetes, with every fault we could think of
+	@tests/cluster/in-cluster-net $(CURDIR)/$(BIN)/pytest tests/end_to_end --timeout 300
+
 cluster: ## A Kubernetes to test on: KUBECONFIG's, kind, or one built from Go modules; with the project's images
 	@tests/cluster/up && tests/cluster/images
 
@@ -77,6 +80,7 @@ lock: setup ## Compile the pinned requirements again
 	@$(LOCK_IMAGE) operator/pyproject.toml -o requirements/images/operator.txt
 	@$(LOCK_IMAGE) runner-image/pyproject.toml -o requirements/images/runner.txt
 	@$(LOCK_IMAGE) sdk/python/pyproject.toml -o requirements/images/sdk.txt
+	@$(LOCK_IMAGE) --no-deps requirements/images/postgres.in -o requirements/images/postgres.txt
 	@for pin in render==1.5.0 render_sdk==0.6.0; do echo $$pin | $(BIN)/uv pip compile -q --universal --generate-hashes \
 	  --no-emit-index-url --no-header --python-version 3.11 - -o requirements/conformance/$${pin/==/-}.txt; done
 	@rm -f uv.lock

@@ -12,6 +12,7 @@ from skerry_api.domain import ids
 from skerry_api.domain.limits import Limits
 from skerry_api.domain.plans import read_plans
 from skerry_api.engine.settings import EngineSettings
+from skerry_objects.pod_templates import SharedTemplate
 
 # On a laptop and in tests a timeout may be shorter than what a container takes to start.
 DEV_TIMEOUT_SECONDS_MIN = 0.1
@@ -44,6 +45,12 @@ class Settings(BaseSettings):
     def _check_plans(cls, given: dict[str, dict[str, Any]] | None) -> dict[str, dict[str, Any]] | None:
         if given is not None:
             read_plans(given)
+        return given
+
+    @field_validator("pod_template")
+    @classmethod
+    def _check_pod_template(cls, given: dict[str, Any]) -> dict[str, Any]:
+        SharedTemplate.read(given)
         return given
 
     def engine(self, *, dev: bool, require_keys: bool) -> EngineSettings:

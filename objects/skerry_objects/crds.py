@@ -1,7 +1,7 @@
 """The custom resource definitions, generated from the typed classes: `python -m skerry_objects.crds FOLDER`.
 
-A structural schema (every node has a type, nothing is a reference) with descriptions, the rules that types cannot say as CEL,
-printer columns, `/status`, and `/scale` for pools.
+A structural schema (every node has a type, nothing is a reference) with descriptions, the rules that types cannot say as CEL
+(`rules`), printer columns, `/status`, and `/scale` for pools.
 https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 """
 
@@ -17,21 +17,31 @@ import yaml
 
 from skerry_objects.models import Model
 from skerry_objects.names import GROUP, VERSION
+from skerry_objects.rules import VALIDATIONS, Rule
 from skerry_objects.runner_pools import RunnerPoolSpec, RunnerPoolStatus
 from skerry_objects.task_runs import TaskRunSpec, TaskRunStatus
-from skerry_objects.workflows import WorkflowSpec, WorkflowStatus
+from skerry_objects.workflows import SLUG, WorkflowSpec, WorkflowStatus
 
 Json = dict[str, Any]
 
-_KEPT = ("type", "description", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "format", "default")
-_APP_OR_COMMAND = {
-    "rule": "!(has(self.app) && has(self.command) && size(self.command) > 0)",
-    "message": "give app or command, not both; with neither, the image names its application in SKERRY_APP",
-}
-_IMMUTABLE_RUN = [
-    {"rule": f"self.{name} == oldSelf.{name}", "message": f"{name} cannot change"}
-    for name in ("runID", "workflow", "version", "task", "poolRef", "plan")
-]
+_KEPT = (
+    "type",
+    "description",
+    "enum",
+    "pattern",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    "format",
+    "default",
+)
+_EXTENSION = "x-kubernetes-"
+_OPEN = "x-kubernetes-preserve-unknown-fields"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +57,7 @@ class Definition:
     status: type[Model]
     columns: Sequence[tuple[str, str, str, int]]
     selectable: Sequence[str] = ()
-    rules: Sequence[Mapping[str, str]] = ()
-    template_rules: Sequence[Mapping[str, str]] = ()
+    rules: Sequence[Rule] = ()
     scale: Mapping[str, str] | None = None
     status_defaults: Mapping[str, Any] = field(default_factory=dict)
 
@@ -74,9 +83,9 @@ DEFINITIONS = (
             ("Pod", ".status.podName", "string", 1),
             ("Node", ".status.node", "string", 1),
             ("Workflow", ".spec.workflow", "string", 1),
+            ("Run", ".spec.runID", "string", 1),
         ),
-        selectable=(".status.phase", ".spec.workflow"),
-        rules=[*_IMMUTABLE_RUN, {"rule": "self.attempt >= oldSelf.attempt", "message": "attempt can only grow"}],
+        selectable=(".status.phase", ".spec.workflow", ".spec.version", ".spec.task"),
         # What kubectl shows before the operator has written anything: one write less for each run.
         status_defaults={"phase": "Pending"},
     ),
@@ -98,7 +107,7 @@ DEFINITIONS = (
             ("Version", ".spec.version", "string", 1),
             ("Image", ".spec.template.image", "string", 1),
         ),
-        template_rules=[_APP_OR_COMMAND],
+        selectable=(".spec.workflow", ".spec.version", ".spec.plan"),
         scale={
             "specReplicasPath": ".spec.replicas",
             "statusReplicasPath": ".status.replicas",
@@ -121,7 +130,7 @@ DEFINITIONS = (
             ("Version", ".status.version", "string", 1),
             ("Message", '.status.conditions[?(@.type=="Ready")].message', "string", 1),
         ),
-        rules=[_APP_OR_COMMAND],
+        rules=(SLUG,),
     ),
 )
 
@@ -163,10 +172,6 @@ def _version(of: Definition) -> Json:
 
 def _schema(of: Definition) -> Json:
     spec, status = structural(of.spec), structural(of.status)
-    if of.rules:
-        spec["x-kubernetes-validations"] = [dict(rule) for rule in of.rules]
-    if of.template_rules:
-        spec["properties"]["template"]["x-kubernetes-validations"] = [dict(rule) for rule in of.template_rules]
     for name, value in of.status_defaults.items():
         status["properties"][name]["default"] = value
     if of.status_defaults:
@@ -183,6 +188,7 @@ def _schema(of: Definition) -> Json:
             "spec": spec,
             "status": status,
         },
+        **({VALIDATIONS: [rule.to_json() for rule in of.rules]} if of.rules else {}),
     }
 
 
@@ -203,6 +209,7 @@ def _node(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> Json:
         node["enum"] = [schema["const"]]
     if node.get("format") == "date-time" and node.get("type") is None:
         node["type"] = "string"
+    node |= {key: value for key, value in schema.items() if key.startswith(_EXTENSION)}
     if node.get("type") == "array":
         node["items"] = _node(schema.get("items", {}), parts)
     if node.get("type") == "object":
@@ -215,19 +222,18 @@ def _describe_object(node: Json, schema: Mapping[str, Any], parts: Mapping[str, 
         node["properties"] = {name: _node(value, parts) for name, value in schema["properties"].items()}
         if schema.get("required"):
             node["required"] = list(schema["required"])
-        return
     values = schema.get("additionalProperties")
     if isinstance(values, Mapping) and values:
         node["additionalProperties"] = _node(values, parts)
-    else:
-        node["x-kubernetes-preserve-unknown-fields"] = True
+    elif values or "properties" not in schema:
+        node[_OPEN] = True
 
 
 def _resolved(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> Mapping[str, Any]:
     """A schema without references and without null: what is optional is left out instead."""
     if "$ref" in schema:
         part = parts[schema["$ref"].rpartition("/")[2]]
-        return {**_resolved(part, parts), **{key: schema[key] for key in ("description", "default") if key in schema}}
+        return {**_resolved(part, parts), **{key: value for key, value in schema.items() if key != "$ref"}}
     if "anyOf" in schema:
         (present,) = (option for option in schema["anyOf"] if option.get("type") != "null")
         rest = {key: value for key, value in schema.items() if key != "anyOf"}

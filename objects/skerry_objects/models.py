@@ -6,15 +6,32 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
+from skerry_objects.rules import Unique
+
+# As the API server reads amounts, none of which can be negative here.
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+_QUANTITY = r"^\+?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$"
+Quantity = Annotated[
+    str,
+    BeforeValidator(lambda amount: str(amount) if type(amount) is int else amount),
+    Field(pattern=_QUANTITY),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "minimum": 0, "pattern": _QUANTITY}),
+]
 # As Kubernetes writes times: UTC, to the second, with a Z.
 Time = Annotated[
     datetime,
     PlainSerializer(lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ"), return_type=str, when_used="json"),
 ]
+# As long as the control plane lets them be.
+Slug = Annotated[str, Field(min_length=1, max_length=63)]
+Version = Annotated[str, Field(min_length=1, max_length=63)]
+Task = Annotated[str, Field(min_length=1, max_length=128)]
+Plan = Annotated[str, Field(min_length=1, max_length=40)]
+# The name of another object.
+Name = Annotated[str, Field(min_length=1, max_length=253)]
 
 
 class Model(BaseModel):
@@ -61,3 +78,6 @@ class Condition(Model):
     message: Annotated[str, Field(description="Why, for people.", max_length=32768)] = ""
     last_transition_time: Annotated[Time, Field(description="When `status` changed last.")]
     observed_generation: Annotated[int | None, Field(description="The generation this was said of.")] = None
+
+
+Conditions = Annotated[Sequence[Condition], Unique("type")]

@@ -18,6 +18,19 @@ POOL = f"{GROUP}/pool"
 ATTEMPT = f"{GROUP}/attempt"
 CONTAINER = "runner"
 
+# Environment variables that tell a runner who it is and where its control plane is: the operator's, in every task Pod.
+RUNNERS_VARIABLES = frozenset(
+    {
+        "SKERRY_NODE_NAME",
+        "SKERRY_PINNED_ATTEMPT",
+        "SKERRY_POD_NAME",
+        "SKERRY_POD_UID",
+        "SKERRY_RUNNER_TOKEN_FILE",
+        "SKERRY_URL",
+        "SKERRY_WORKFLOW",
+    }
+)
+
 # What a label's value may be; names of tasks are freer.
 _NOT_LABEL = re.compile(r"[^A-Za-z0-9_.-]+")
 _LABEL_LENGTH = 63

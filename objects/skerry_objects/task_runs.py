@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from skerry_objects.models import Condition, Metadata, Model, Time
+from skerry_objects.models import Conditions, Metadata, Model, Name, Plan, Slug, Task, Time, Version
+from skerry_objects.rules import IMMUTABLE, Rule
 
 
 class Phase(StrEnum):
@@ -27,6 +27,7 @@ class Reason(StrEnum):
 
     COMPLETED = "Completed"  # exit code 0
     ERROR = "Error"  # any other exit code
+    CANCELED = "Canceled"
     OOM_KILLED = "OOMKilled"
     EVICTED = "Evicted"
     PREEMPTED = "Preempted"
@@ -36,50 +37,57 @@ class Reason(StrEnum):
     IMAGE_PULL = "ImagePull"  # ErrImagePull, ImagePullBackOff, InvalidImageName, …
     CONFIG_ERROR = "CreateContainerConfigError"  # such as a Secret that is not there
     CONTAINER_ERROR = "CreateContainerError"  # such as a command that is not in the image
-    UNSCHEDULABLE = "Unschedulable"
+    UNSCHEDULABLE = "Unschedulable"  # no node could take it, were it empty
+    NO_ROOM = "NoRoom"  # a node could take it, once something else has ended
     QUOTA_EXCEEDED = "QuotaExceeded"
     REFUSED = "AdmissionRefused"  # the API server or a webhook does not take the Pod
     POOL_MISSING = "PoolMissing"  # poolRef names nothing
 
 
+GROWING = Rule("self >= oldSelf", "an attempt is followed by a later one only")
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELED})
 
 
 class TaskRunSpec(Model):
-    """What the control plane wants."""
+    """What the control plane wants: a Pod for the present attempt of one run. Only the attempt changes, when one is retried."""
 
-    run_id: Annotated[str, Field(alias="runID", description="The run in Skerry's record.", min_length=1)]
-    workflow: Annotated[str, Field(description="The workflow's slug.")]
-    version: Annotated[str, Field(description="The version whose code runs.")]
-    task: Annotated[str, Field(description="The task's name.")]
-    attempt: Annotated[int, Field(description="The present try, from 1. A retry raises it.", ge=1)] = 1
-    pool_ref: Annotated[str, Field(description="The RunnerPool whose template the Pod is made from.", min_length=1)]
-    plan: Annotated[str, Field(description="The compute plan that sizes the Pod.")]
+    run_id: Annotated[Name, Field(alias="runID", description="The run in Skerry's record."), IMMUTABLE]
+    workflow: Annotated[Slug, Field(description="The workflow's slug."), IMMUTABLE]
+    version: Annotated[Version, Field(description="The version whose code runs."), IMMUTABLE]
+    task: Annotated[Task, Field(description="The task's name."), IMMUTABLE]
+    attempt: Annotated[
+        int,
+        Field(description="The present try, from 1. A retry raises it, and with it comes another Pod.", ge=1),
+        GROWING,
+    ] = 1
+    pool_ref: Annotated[Name, Field(description="The RunnerPool whose template the Pod is made from."), IMMUTABLE]
+    plan: Annotated[Plan, Field(description="The compute plan that sizes the Pod."), IMMUTABLE]
     timeout_seconds: Annotated[
         float,
         Field(
             description="How long user code may run. The runner ends it first; the Pod's own deadline is later.", gt=0
         ),
+        IMMUTABLE,
     ]
     pod_name: Annotated[
-        str | None, Field(description="A warm Pod that took this attempt already; the operator adopts it.")
+        Name | None, Field(description="A warm Pod that took this attempt already; the operator adopts it.")
     ] = None
 
 
 class TaskRunStatus(Model):
-    """What the operator sees."""
+    """What the operator sees: the Pod of the present attempt, and what became of it."""
 
     phase: Annotated[Phase | None, Field(description="Where the present attempt is.")] = None
     reason: Annotated[str | None, Field(description="Why the attempt's Pod waits or ended, as one word.")] = None
-    message: Annotated[str | None, Field(description="The cluster's own words.")] = None
+    message: Annotated[str | None, Field(description="The same in the cluster's own words.")] = None
     pod_name: Annotated[str | None, Field(description="The attempt's Pod.")] = None
     pod_uid: Annotated[str | None, Field(alias="podUID", description="The Pod's uid: names are used again.")] = None
-    node: Annotated[str | None, Field(description="Where it runs.")] = None
+    node: Annotated[str | None, Field(description="The node it runs on.")] = None
     attempt: Annotated[int | None, Field(description="The attempt all this is about.")] = None
     started_at: Annotated[Time | None, Field(description="When the container started.")] = None
     finished_at: Annotated[Time | None, Field(description="When it ended.")] = None
     exit_code: Annotated[int | None, Field(description="The container's exit code.")] = None
-    conditions: Annotated[Sequence[Condition], Field(description="PodScheduled, Started and Succeeded.")] = ()
+    conditions: Annotated[Conditions, Field(description="PodScheduled, Started and Succeeded.")] = ()
     observed_generation: Annotated[int | None, Field(description="The generation of `spec` this answers.")] = None
 
 

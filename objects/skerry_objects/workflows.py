@@ -3,47 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
-from skerry_objects.models import Condition, Metadata, Model
+from skerry_objects.models import Conditions, Metadata, Model
+from skerry_objects.pod_templates import Code, PodOverrides
+from skerry_objects.rules import VALIDATIONS, Rule
+
+# Checked by the API server; one that gets past it is refused by the control plane, which says so in `status`.
+SLUG = Rule(
+    "size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",
+    "a Workflow's name addresses its tasks, as name/task: give it one of 1 to 63 lower-case letters, digits or '-',"
+    " with a letter or digit at both ends and no dots",
+)
+_IN_ORDER = Rule(
+    "!has(self.max) || self.max >= self.min",
+    "max must not be less than min; leave max out for as many as min",
+    lambda warm: warm.max is None or warm.max >= warm.min,
+)
 
 
 class Warm(Model):
     """Runners that wait ahead of need."""
 
+    model_config = ConfigDict(json_schema_extra={VALIDATIONS: [_IN_ORDER.to_json()]})
+
     min: Annotated[int, Field(description="How many wait always.", ge=0)] = 0
-    max: Annotated[int, Field(description="How many may wait after work has come.", ge=0)] = 0
+    max: Annotated[
+        int | None, Field(description="How many may wait after work has come; left out: as many as `min`.", ge=0)
+    ] = None
     idle_seconds: Annotated[int, Field(description="How long one beyond the least waits before it leaves.", ge=0)] = 300
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _IN_ORDER.check(self)
+        return self
 
-class WorkflowSpec(Model):
-    """What is wanted. A change of anything that concerns the code makes a new version."""
 
-    image: Annotated[str, Field(description="The image with the user's code.", min_length=1)]
-    app: Annotated[
-        str | None,
-        Field(
-            description="The application, `module:attribute`. Without it and `command`, the image says it in SKERRY_APP."
-        ),
+class WorkflowSpec(Code):
+    """What is wanted: an image, how its tasks are found, and how they run. What concerns its Pods makes a new version."""
+
+    concurrency_limit: Annotated[
+        int | None,
+        Field(description="Attempts at once at most, not counting those that only wait.", ge=1, le=1_000_000),
     ] = None
-    command: Annotated[Sequence[str], Field(description="A program that speaks the socket protocol.")] = ()
-    env: Annotated[Sequence[dict[str, Any]], Field(description="Environment variables, as in a Pod.")] = ()
-    env_from: Annotated[Sequence[dict[str, Any]], Field(description="Secrets and ConfigMaps, as in a Pod.")] = ()
-    concurrency_limit: Annotated[int | None, Field(description="Attempts at once at most.", ge=1)] = None
     warm: Annotated[Warm, Field(description="Runners ahead of need, for each plan in use.")] = Warm()
     template: Annotated[
-        dict[str, Any], Field(description="Overrides of a RunnerPool's template, such as nodeSelector.")
-    ] = Field(default_factory=dict)
+        PodOverrides, Field(description="What its Pods have in place of what all task Pods have, such as nodeSelector.")
+    ] = PodOverrides()
 
 
 class WorkflowStatus(Model):
-    """What became of it."""
+    """What became of it: the version in use, and whether it is the one that `spec` asks for."""
 
     version: Annotated[str | None, Field(description="The version new runs use.")] = None
     tasks: Annotated[Sequence[str], Field(description="Its tasks.")] = ()
-    conditions: Annotated[Sequence[Condition], Field(description="Ready, and why not.")] = ()
+    conditions: Annotated[Conditions, Field(description="Ready, and why not.")] = ()
     observed_generation: Annotated[int | None, Field(description="The generation of `spec` this answers.")] = None
 
 

@@ -32,6 +32,8 @@ _WAITS: Final = {
     "RunContainerError": Reason.CONTAINER_ERROR,
     "PostStartHookError": Reason.CONTAINER_ERROR,
 }
+# How the scheduler speaks of nodes that would do if they were emptier; of others it says that preemption is not helpful.
+_FULL: Final = "No preemption victims found"
 _NEVER: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 _POD_REASONS: Final = {
     "DeadlineExceeded": Reason.DEADLINE_EXCEEDED,
@@ -60,6 +62,16 @@ _CONTAINER_REASONS: Final = {
     "StartError": Reason.CONTAINER_ERROR,
     "ContainerCannotRun": Reason.CONTAINER_ERROR,
     "ContainerStatusUnknown": Reason.NODE_LOST,
+}
+# How the runner names its end in the termination message, `<reason>: <why>`; it is process 1 and ends with status 1.
+_RUNNER_REASONS: Final = {
+    "canceled": Reason.CANCELED,
+    "error": Reason.ERROR,
+    "exited": Reason.ERROR,
+    "oom_killed": Reason.OOM_KILLED,
+    "payload_too_large": Reason.ERROR,
+    "runner_lost": Reason.ERROR,
+    "timeout": Reason.DEADLINE_EXCEEDED,
 }
 # Ends that say nothing about the image or the code in it.
 INFRASTRUCTURE: Final = frozenset({Reason.EVICTED, Reason.PREEMPTED, Reason.NODE_LOST, Reason.POD_DELETED})
@@ -142,18 +154,28 @@ def shorten(message: str) -> str:
 
 def _ended(pod: Pod) -> Sight:
     last = pod.runner_ended
-    reason = _end_reason(pod)
+    told, why = _told(pod)
+    reason = _end_reason(pod, told)
     return Sight(
         Stage.ENDED,
         reason,
-        shorten(_end_words(pod, reason)) or None,
+        shorten(why if reason is told else _end_words(pod, reason)) or None,
         exit_code=last.exit_code if last is not None else None,
         started_at=pod.started_at,
         finished_at=last.finished_at if last is not None else None,
     )
 
 
-def _end_reason(pod: Pod) -> Reason:
+def _told(pod: Pod) -> tuple[Reason | None, str]:
+    """What the runner itself said of its end."""
+    last = pod.runner_ended
+    if last is None or last.exit_code != 1:
+        return None, ""
+    word, _, why = last.message.partition(": ")
+    return _RUNNER_REASONS.get(word.rstrip(":")), why
+
+
+def _end_reason(pod: Pod, told: Reason | None) -> Reason:
     last = pod.runner_ended
     if pod.phase != "Failed" and (last is None or last.exit_code == 0):
         return Reason.COMPLETED
@@ -166,7 +188,9 @@ def _end_reason(pod: Pod) -> Reason:
         return _CONTAINER_REASONS[last.reason]
     if last is not None and last.exit_code == 0:
         return Reason.COMPLETED
-    return Reason.POD_DELETED if pod.deletion_at is not None else Reason.ERROR
+    if pod.deletion_at is not None and told is not Reason.CANCELED:
+        return Reason.POD_DELETED
+    return told or Reason.ERROR
 
 
 def _end_words(pod: Pod, reason: Reason) -> str:
@@ -204,5 +228,6 @@ def _waiting(pod: Pod) -> Sight:
     scheduled = pod.condition("PodScheduled")
     if scheduled is not None and scheduled.status == "False" and scheduled.reason == "Unschedulable":
         words = shorten(scheduled.message or "no node takes the Pod")
-        return Sight(Stage.WAITING, Reason.UNSCHEDULABLE, words, since=scheduled.since)
+        reason = Reason.NO_ROOM if _FULL in words else Reason.UNSCHEDULABLE
+        return Sight(Stage.WAITING, reason, words, since=scheduled.since)
     return Sight(Stage.WAITING)

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from skerry_objects import names
 from skerry_objects.models import Metadata
-from skerry_objects.runner_pools import PodTemplate, RunnerPool
+from skerry_objects.pod_templates import PodTemplate
+from skerry_objects.runner_pools import RunnerPool
 from skerry_objects.task_runs import TaskRun
 
 # Which template an idle Pod was made from, so that a changed template replaces it.
@@ -133,20 +134,18 @@ def _spec(pool: RunnerPool, around: Surroundings, pinned: str | None) -> Json:
         nodeSelector=template.node_selector,
         tolerations=list(template.tolerations),
         runtimeClassName=template.runtime_class_name,
-        imagePullSecrets=list(template.image_pull_secrets),
+        imagePullSecrets=[secret.to_json() for secret in template.image_pull_secrets],
     )
 
 
 def _container(pool: RunnerPool, around: Surroundings, pinned: str | None) -> Json:
     template = pool.spec.template
-    own = _environment(pool, around, pinned)
-    taken = {entry["name"] for entry in own}
     container: Json = {
         "name": names.CONTAINER,
         "image": template.image,
         "command": ["skerry-runner"],
         "args": _arguments(pool, around.url),
-        "env": [*(entry for entry in template.env if entry.get("name") not in taken), *own],
+        "env": [*(variable.to_json() for variable in template.env), *_environment(pool, around, pinned)],
         "resources": template.resources.to_json(),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -182,9 +181,9 @@ def _environment(pool: RunnerPool, around: Surroundings, pinned: str | None) -> 
         "SKERRY_URL": around.url,
         "SKERRY_WORKFLOW": pool.spec.workflow,
         "SKERRY_RUNNER_TOKEN_FILE": f"{TOKEN_FOLDER}/token",
+        # Empty where there is none: a Secret, a ConfigMap or the image could name one otherwise.
+        "SKERRY_PINNED_ATTEMPT": pinned or "",
     }
-    if pinned is not None:
-        values["SKERRY_PINNED_ATTEMPT"] = pinned
     fields = {
         "SKERRY_POD_NAME": "metadata.name",
         "SKERRY_POD_UID": "metadata.uid",

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     resync_seconds: float = Field(60, gt=0)
     image_pull_seconds: float = Field(120, ge=0)
     unschedulable_seconds: float = Field(300, ge=0)
+    no_room_seconds: float = Field(86_400, ge=0)
     lease_name: str = "skerry-operator"
     lease_namespace: str | None = None
     identity: str = Field(default_factory=socket.gethostname, min_length=1)
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
         return Patience(
             image_pull=timedelta(seconds=self.image_pull_seconds),
             unschedulable=timedelta(seconds=self.unschedulable_seconds),
+            no_room=timedelta(seconds=self.no_room_seconds),
             ttl=timedelta(seconds=self.ttl_seconds),
         )
 

@@ -13,6 +13,8 @@ from skerry_operator.pods import Pod
 
 Truth = Literal["True", "False", "Unknown"]
 
+_PHASES = {Reason.COMPLETED: Phase.SUCCEEDED, Reason.CANCELED: Phase.CANCELED}
+
 
 def present(run: TaskRun) -> TaskRunStatus:
     """What is recorded of the present attempt: nothing yet, if the record is about an earlier one."""
@@ -61,13 +63,14 @@ def ended(run: TaskRun, pod: Pod | None, sight: Sight, now: datetime) -> TaskRun
     reason = sight.reason or Reason.ERROR
     finished = sight.finished_at or now
     good = reason is Reason.COMPLETED
+    phase = _PHASES.get(reason, Phase.FAILED)
     kept = [entry for entry in before.conditions if entry.type != "Succeeded"]
     if sight.started_at is not None and not any(entry.type == "Started" for entry in kept):
         kept.append(_condition(run, "Started", "True", "ContainerStarted", "", sight.started_at))
     last = _condition(run, "Succeeded", "True" if good else "False", reason, sight.message, finished)
     return before.model_copy(
         update={
-            "phase": Phase.SUCCEEDED if good else Phase.FAILED,
+            "phase": phase,
             "reason": reason,
             "message": sight.message,
             "exit_code": sight.exit_code,

@@ -38,6 +38,7 @@ class Attempt:
         self.memory: Memory | None = None
         self.settled = False
         self.complete_seq: int | None = None
+        self.outcome: Outcome | None = None
         self._superseded = False
         self.timeout = assignment["timeout_seconds"]
         self.book = LogBook(surroundings.limits, self._send_logs, self._echo)
@@ -189,6 +190,7 @@ class Attempt:
     def _complete(self, outcome: Outcome, usage: Usage, finished_at: float, *, uploaded: bool = False) -> None:
         if self._superseded:
             return
+        self.outcome = outcome
         self.complete_seq = self._next_seq()
         message: dict[str, Any] = {
             "type": "complete",

@@ -14,6 +14,8 @@ from typing import Any, TextIO, cast
 import structlog
 import uvloop
 
+from skerry_runner.farewells import last_words, say_farewell
+from skerry_runner.outcomes import Outcome
 from skerry_runner.outputs import standard_outputs
 from skerry_runner.runners import Runner
 from skerry_runner.sessions import Unauthorized
@@ -26,18 +28,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a runner until it is told to leave.
 
     Returns:
-        The exit status: 0 when it left as told, 1 when it could not go on.
+        The exit status: 0 when it left as told; 1 when it could not go on, or in a Pod, when the one attempt did not succeed.
     """
     settings = settings_from(sys.argv[1:] if arguments is None else arguments)
     _configure_logging(settings)
     log: structlog.stdlib.BoundLogger = structlog.get_logger()
-    status = 0
+    words: str | None = None
     try:
-        uvloop.run(_run(settings))
+        outcome = uvloop.run(_run(settings))
+        if outcome is not None and settings.pod is not None and settings.isolation == "container":
+            words = last_words(outcome)
     except* Unauthorized as group:
+        words = f"unauthorized: {group.exceptions[0]}"
         log.error("unauthorized", error=str(group.exceptions[0]))
-        status = 1
-    return status
+    if words is not None and settings.pod is not None:
+        say_farewell(words)
+    return 0 if words is None else 1
 
 
 def settings_from(arguments: Sequence[str]) -> Settings:
@@ -103,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings) -> Outcome | None:
     async with asyncio.TaskGroup() as group:
         # A background task that fails takes the runner down, visibly; all are over when the runner is.
         tasks: set[asyncio.Task[None]] = set()
@@ -113,9 +119,11 @@ async def _run(settings: Settings) -> None:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        await Runner(settings, background).run()
+        runner = Runner(settings, background)
+        await runner.run()
         for task in tuple(tasks):
             task.cancel()
+    return runner.last_outcome
 
 
 def _configure_logging(settings: Settings) -> None:

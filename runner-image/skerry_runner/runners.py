@@ -40,7 +40,11 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class Runner:
-    """One runner, from its first connection until it leaves."""
+    """One runner, from its first connection until it leaves.
+
+    Attributes:
+        last_outcome: how the attempt ended whose end was committed last.
+    """
 
     def __init__(self, settings: Settings, background: Callable[[Coroutine[Any, Any, None]], object]) -> None:
         """Prepare, within a running loop."""
@@ -58,6 +62,7 @@ class Runner:
             else ProcessPlaces(settings, self._slots, self._nursery, background)
         )
         self._attempts: dict[str, Attempt] = {}
+        self.last_outcome: Outcome | None = None
         self._running = 0
         self._leaving = False
         self._stopping = False
@@ -120,6 +125,7 @@ class Runner:
         known = self._attempts.get(attempt)
         if known is not None and known.complete_seq == seq:
             self._session.conclude(attempt)
+            self.last_outcome = known.outcome
             del self._attempts[attempt]
             self._leave_if_idle()
 

@@ -81,6 +81,9 @@ class Zygote:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._stream = ours.type != kind or kind == socket.SOCK_STREAM
         environment = user_environment("zygote", "") | {"SKERRY_ZYGOTE_FD": str(theirs.fileno())}
+        if self._settings.pinned_attempt is not None:
+            # Somebody waits for the one run there will be: preparing for many would only delay it.
+            environment["SKERRY_ZYGOTE_RUNS"] = "1"
         ours.setblocking(False)
         with theirs:
             self._process = subprocess.Popen(

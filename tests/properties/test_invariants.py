@@ -70,8 +70,8 @@ async def a_zombie_completes(world: World, a: int, b: int) -> None:
 
 @operation
 async def cancel(world: World, a: int, b: int) -> None:
-    if world.accepted:
-        run_id = sorted(world.accepted)[a % len(world.accepted)]
+    if world.ledger.accepted:
+        run_id = sorted(world.ledger.accepted)[a % len(world.ledger.accepted)]
         await world.cancel(world.engines[b % len(world.engines)], run_id)
 
 

@@ -23,6 +23,7 @@ from skerry_api.engine.settings import EngineSettings
 from skerry_api.engine.submissions import Trigger
 from skerry_api.storage import runners
 from skerry_api.storage.databases import Database
+from tests.ledgers import ATTEMPTS, RUNS, Ledger
 
 TASKS = [
     {"name": "plain", "options": {"retry": {"max_retries": 1, "wait_duration_ms": 0, "factor": 1}}},
@@ -116,8 +117,7 @@ class World:
         self.url = url
         self.engines: list[Engine] = []
         self.runners: list[Runner] = []
-        self.accepted: set[str] = set()
-        self.ended: dict[str, tuple[Any, ...]] = {}
+        self.ledger = Ledger()
         self.seen_tokens: list[tuple[Runner, str, str]] = []
         self.version = ""
         self.workflow_id = ""
@@ -195,7 +195,7 @@ class World:
             submission = await engine.submit(Trigger(f"world/{task}", [], "[]", idempotency_key=key))
         except SkerryError:
             return  # Refused: nothing was promised.
-        self.accepted.add(submission.run_id)
+        self.ledger.accepted.add(submission.run_id)
 
     async def cancel(self, engine: Engine, run_id: str) -> None:
         try:
@@ -227,37 +227,7 @@ class World:
 
     async def check(self) -> None:
         """Assert the invariants over everything that is stored."""
-        run_rows, attempt_rows = await self.query(
-            "SELECT r.id, r.status, r.completed_at, d.data, r.parent_run_id FROM runs r"
-            " LEFT JOIN run_results d ON d.run_id = r.id",
-            "SELECT run_id, number, status, runner_id, ready_at, check_at FROM attempts",
-        )
-        runs = {row[0]: row[1:] for row in run_rows}
-        lost = self.accepted - runs.keys()
-        assert not lost, f"accepted, but not stored: {lost}"
-        for run_id, (status, completed_at, result, parent) in runs.items():
-            over = status in ("succeeded", "failed", "canceled")
-            assert over == (completed_at is not None), f"{run_id} is {status} but completed_at is {completed_at}"
-            if run_id in self.ended:
-                assert self.ended[run_id] == (status, completed_at, result), f"{run_id} changed after its end"
-            if over:
-                self.ended[run_id] = (status, completed_at, result)
-            if parent is not None and not over:
-                assert runs[parent][1] is None, f"{run_id} lives below {parent}, which is over"
-        self._check_attempts(runs, attempt_rows)
-
-    def _check_attempts(self, runs: Mapping[str, tuple[Any, ...]], rows: list[Any]) -> None:
-        live: dict[str, int] = dict.fromkeys(runs, 0)
-        for run_id, number, status, runner_id, ready_at, check_at in rows:
-            if status not in ("queued", "starting", "running"):
-                continue
-            live[run_id] += 1
-            assert ready_at is not None
-            assert (status == "queued") == (runner_id is None), f"{run_id} attempt {number} is {status} at {runner_id}"
-            assert status == "queued" or check_at is not None, f"nothing will ever look at {run_id} attempt {number}"
-        for run_id, count in live.items():
-            expected = 0 if run_id in self.ended else 1
-            assert count == expected, f"{run_id} is {runs[run_id][0]} with {count} live attempts"
+        self.ledger.check(*await self.query(RUNS, ATTEMPTS))
 
     async def settle_down(self, deadline_seconds: float = 20.0) -> None:
         """Let healthy runners finish everything: nothing may wait for ever."""

@@ -61,9 +61,9 @@ ATTEMPT_TERMINAL = frozenset(
     {AttemptStatus.SUCCEEDED, AttemptStatus.FAILED, AttemptStatus.LOST, AttemptStatus.CANCELED}
 )
 
-INFRASTRUCTURE_REASONS = frozenset(
-    {Reason.EVICTED, Reason.PREEMPTED, Reason.NODE_LOST, Reason.RUNNER_LOST, Reason.IMAGE_PULL, Reason.UNSCHEDULABLE}
-)
+INFRASTRUCTURE_REASONS = frozenset({Reason.EVICTED, Reason.PREEMPTED, Reason.NODE_LOST, Reason.RUNNER_LOST})
+# What was waited for long enough: another try would wait for the same.
+HOPELESS_REASONS = frozenset({Reason.IMAGE_PULL, Reason.UNSCHEDULABLE})
 CANCEL_REASONS = frozenset({Reason.CANCELED, Reason.DELETED})
 
 RUN_TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
@@ -124,6 +124,8 @@ def decide_settlement(reason: Reason | None, failures: Failures, *, retryable: b
         return Settlement(AttemptStatus.SUCCEEDED, RunStatus.SUCCEEDED, None, None, user, infrastructure)
     if reason in CANCEL_REASONS:
         return Settlement(AttemptStatus.CANCELED, RunStatus.CANCELED, reason, None, user, infrastructure)
+    if reason in HOPELESS_REASONS:
+        return Settlement(AttemptStatus.LOST, RunStatus.FAILED, reason, None, user, infrastructure + 1)
     if reason in INFRASTRUCTURE_REASONS:
         again = infrastructure < failures.max_infrastructure
         wait = failures.retry.wait_ms(infrastructure) if again else None

@@ -105,6 +105,7 @@ class Completions:
                 attempt=assignment.number,
                 reason=outcome.reason,
                 retry_ms=settlement.retry_after_ms,
+                **assignment.place,
             )
         else:
             self._telemetry.run_finished(assignment.workflow, assignment.task, settlement.run.value)

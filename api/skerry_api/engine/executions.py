@@ -9,12 +9,13 @@ from typing import Any, Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True)
 class PodIdentity:
-    """A Pod that a runner's token is bound to."""
+    """A Pod that a runner's token is bound to; `node` is known where the cluster binds tokens to nodes too."""
 
     namespace: str
     service_account: str
     name: str
     uid: str
+    node: str | None = None
 
 
 class Executor(Protocol):
@@ -39,4 +40,8 @@ class Releaser(Protocol):
 
     async def release(self, slug: str, spec: Mapping[str, Any]) -> str:
         """Have the workflow `slug` run what `spec` says (`image`, perhaps `app` or `command`); answers the version's id."""
+        ...
+
+    async def withdraw(self, slug: str) -> None:
+        """Forget what the workflow `slug` was released from."""
         ...

@@ -19,7 +19,7 @@ _IDLE_POD = re.compile(rf"(?P<pool>(?P<version>{ids.VERSION}-[a-z0-9]+)-.+)-[a-z
 
 
 async def admit_pod(database: Database, pod: PodIdentity) -> Row | None:
-    """The runner a Pod is, with `pinned_attempt` if it was started for one; None if it is none of ours.
+    """The runner a Pod is, with `pod_name`, `node`, and `pinned_attempt` if it was started for one; None if it is none of ours.
 
     A Pod that takes the name of one before it is another runner: its uid differs.
 
@@ -52,6 +52,7 @@ async def admit_pod(database: Database, pod: PodIdentity) -> Row | None:
             "isolation": "container",
         }
         row = await runners.admit_runner(connection, values)
-    return (
-        None if row is None else {**row, "version_status": version["status"], "is_pod": True, "pinned_attempt": pinned}
-    )
+    if row is None:
+        return None
+    known = {"is_pod": True, "pod_name": pod.name, "node": pod.node, "pinned_attempt": pinned}
+    return {**row, **known, "version_status": version["status"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from skerry_api.domain import ids
@@ -190,8 +190,8 @@ class Registry:
         await self._changed()
         return row
 
-    async def delete_workflow(self, workflow_id: str) -> None:
-        """Remove a workflow that has no open runs.
+    async def delete_workflow(self, workflow_id: str, withdraw: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Remove a workflow that has no open runs, and by `withdraw` what would make it again; if that fails, it stays.
 
         Raises:
             NotFound: there is no such workflow.
@@ -202,16 +202,25 @@ class Registry:
                 raise Conflict("the workflow has runs that are not over; cancel them first", code="workflow_in_use")
             if not await workflows.delete_workflow(connection, workflow_id):
                 raise NotFound(f"there is no workflow {workflow_id!r}", code="workflow_not_found")
+            if withdraw is not None:
+                await withdraw()
         await self._changed()
 
     async def create_version(
-        self, workflow_id: str, name: str | None = None, *, image: str | None = None, source: Row | None = None
+        self,
+        workflow_id: str,
+        name: str | None = None,
+        version_id: str | None = None,
+        *,
+        image: str | None = None,
+        source: Row | None = None,
     ) -> str:
         """Begin a version, whose tasks a runner in register mode will report; answers its id, or that of the one so named.
 
-        `image` and `source` say what it is released from, where its runners are containers.
+        `version_id` is used for a version that is new. `image` and `source` say what it is released from, where its runners
+        are containers.
         """
-        version_id = ids.new_id(ids.VERSION)
+        version_id = version_id or ids.new_id(ids.VERSION)
         values = {
             "id": version_id,
             "workflow_id": workflow_id,
@@ -246,6 +255,13 @@ class Registry:
         if refusal is not None:
             raise refusal
         return tasks
+
+    async def readmit_version(self, version_id: str) -> None:
+        """Release a version again: if it failed it registers anew, if another has replaced it new runs use it again."""
+        async with self._database.transaction() as connection:
+            changed = await workflows.readmit_version(connection, version_id)
+        if changed:
+            await self._changed()
 
     async def _changed(self) -> None:
         await self.reload()

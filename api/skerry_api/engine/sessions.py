@@ -56,6 +56,8 @@ class Session:
         self.pool: str = runner["pool"]
         self.version_id: str = runner["version_id"]
         self.workflow_id: str = runner["workflow_id"]
+        self._pod_name: str | None = runner.get("pod_name")
+        self._node: str | None = runner.get("node")
         self.capacity = max(1, int(hello.get("capacity", 1)))
         self.reserved = 0
         self._send = send
@@ -142,12 +144,15 @@ class Session:
                 connection,
                 attempt,
                 self.runner_id,
+                pod=self._pod_name,
+                node=self._node,
                 start_ms=int(settings.start_seconds * 1000),
                 inline_bytes=settings.limits.inline_bytes,
             )
         if assignment is None:
             self.leave()
             return
+        log.info("attempt_assigned", run=assignment.run, attempt=assignment.number, **assignment.place)
         self.reserved += 1
         self.assign(assignment)
 

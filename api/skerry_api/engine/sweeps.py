@@ -107,7 +107,14 @@ class Sweeper:
 
     async def _end(self, assignment: Assignment, why: str) -> None:
         reason, message = judge_due(assignment.status, why, assignment.timeout_ms / 1000)
-        log.warning("attempt_due", run=assignment.run, attempt=assignment.number, reason=reason, message=message)
+        log.warning(
+            "attempt_due",
+            run=assignment.run,
+            attempt=assignment.number,
+            reason=reason,
+            message=message,
+            **assignment.place,
+        )
         error = {"type": reason.value, "message": message}
         if await self._engine.completions.settle(assignment, Outcome(reason, error=error), spawned=True):
             self._engine.connections.stop_attempts([assignment.attempt], "superseded")

@@ -117,6 +117,9 @@ def attempt(row: Row) -> Json:
         shown["usage"] = {"cpuSeconds": usage.get("cpu_seconds"), "maxRssBytes": usage.get("max_rss_bytes")}
     if row["runner_id"] is not None:
         shown["runner"] = row["runner_id"]
+    for key, column in (("podName", "pod_name"), ("node", "node")):
+        if row[column] is not None:
+            shown[key] = row[column]
     return shown
 
 
@@ -218,6 +221,7 @@ def version(row: Row) -> Json:
         "name": row["name"],
         "image": row["image"],
         "error": row["error"],
+        "waiting": row["waiting"],
         "createdAt": milliseconds(row["created_at"]),
     }
     if row["ready_at"] is not None:

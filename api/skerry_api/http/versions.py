@@ -6,12 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from skerry_api.domain.errors import InvalidRequest, NotFound
-from skerry_api.engine.executions import Releaser
+from skerry_api.domain.errors import NotFound
 from skerry_api.http import failures, presentations, queries
 from skerry_api.http.authorisations import Admin, Reader
 from skerry_api.http.bare_routes import reply
-from skerry_api.http.contexts import engine_of
+from skerry_api.http.contexts import engine_of, releaser_of
 from skerry_api.http.schemas.workflows import Version, VersionItem, VersionRequest
 from skerry_api.storage import catalogues
 
@@ -55,21 +54,14 @@ async def get_version(request: Request, version_id: str, caller: Reader) -> Resp
 @router.post("/v1/workflowversions", status_code=202, response_model=Version, responses=failures.WRITE)
 async def create_version(request: Request, body: VersionRequest, caller: Admin) -> Response:
     """Release an image as a new version of a workflow; a server on Kubernetes starts it to learn its tasks."""
-    executor = getattr(request.app.state, "executor", None)
-    if not isinstance(executor, Releaser):
-        raise InvalidRequest(
-            "releasing an image needs the Kubernetes executor, which this server does not run;"
-            " a local server registers the application it was started with",
-            code="not_supported",
-        )
+    releaser = releaser_of(request)
     if body.image is None:
         raise queries.wrong_value("image", "is missing: a version is released from an image", "body")
     async with engine_of(request).database.transaction() as connection:
         found = await catalogues.fetch_workflow_page(connection, 1, ids=[body.workflow_id], slug=caller.workflow)
     if not found:
         raise NotFound(f"there is no workflow {body.workflow_id!r}", code="workflow_not_found")
-    wanted = {"image": body.image, "app": body.app, "command": body.command}
-    version_id = await executor.release(found[0]["slug"], {key: value for key, value in wanted.items() if value})
+    version_id = await releaser.release(found[0]["slug"], body.source())
     async with engine_of(request).database.transaction() as connection:
         rows = await catalogues.fetch_version_page(connection, 1, ids=[version_id])
     return reply(presentations.version(rows[0]), 202)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from skerry_api.domain.errors import Conflict, NotFound
+from skerry_api.domain.errors import Conflict, NotFound, SkerryError
 from skerry_api.domain.tasks import SLUG
 from skerry_api.http import failures, presentations, queries
 from skerry_api.http.authorisations import Admin, Caller, Reader, UnlimitedAdmin
 from skerry_api.http.bare_routes import reply
-from skerry_api.http.contexts import engine_of
+from skerry_api.http.contexts import engine_of, find_releaser, releaser_of
 from skerry_api.http.schemas.workflows import Workflow, WorkflowChange, WorkflowItem, WorkflowRequest
 from skerry_api.storage import catalogues
 from skerry_api.storage.catalogues import Row
@@ -40,8 +41,8 @@ async def list_workflows(
 
 @router.post("/v1/workflows", status_code=201, response_model=Workflow, responses=failures.WRITE)
 async def create_workflow(request: Request, body: WorkflowRequest, caller: UnlimitedAdmin) -> Response:
-    """Make a workflow."""
-    engine = engine_of(request)
+    """Make a workflow. With an `image`, which needs a server on Kubernetes, its first version begins to register too."""
+    engine, releaser = engine_of(request), releaser_of(request) if body.image else None
     slug = body.slug or _slug_for(body.name)
     async with engine.database.transaction() as connection:
         if await catalogues.fetch_workflow_page(connection, 1, slug=slug):
@@ -49,6 +50,12 @@ async def create_workflow(request: Request, body: WorkflowRequest, caller: Unlim
     row = await engine.registry.create_workflow(
         slug, body.name, body.isolation, body.concurrency_limit, body.retention_days
     )
+    if releaser is not None:
+        try:
+            await releaser.release(slug, body.source())
+        except SkerryError:
+            await engine.registry.delete_workflow(row["id"])
+            raise
     return reply(presentations.workflow({**row, "latest_version_id": None}), 201)
 
 
@@ -70,8 +77,10 @@ async def update_workflow(request: Request, workflow_id: str, body: WorkflowChan
 @router.delete("/v1/workflows/{workflow_id}", status_code=204, responses=failures.CHANGE)
 async def delete_workflow(request: Request, workflow_id: str, caller: Admin) -> Response:
     """Remove a workflow whose runs are all over, with its versions and tasks; its runs stay until their retention ends."""
-    await _find(request, workflow_id, caller)
-    await engine_of(request).registry.delete_workflow(workflow_id)
+    found = await _find(request, workflow_id, caller)
+    releaser = find_releaser(request)
+    withdraw = partial(releaser.withdraw, found["slug"]) if releaser is not None else None
+    await engine_of(request).registry.delete_workflow(workflow_id, withdraw)
     return Response(status_code=204)
 
 

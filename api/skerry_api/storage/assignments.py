@@ -48,6 +48,8 @@ class Assignment:
     started_at: float | None
     status: str
     input: str | None
+    pod_name: str | None = None
+    node: str | None = None
 
     @property
     def failures(self) -> Failures:
@@ -55,10 +57,15 @@ class Assignment:
         retry = Retry(self.max_retries, self.retry_wait_ms, self.retry_factor)
         return Failures(retry, self.user_failures, self.infrastructure_failures)
 
+    @property
+    def place(self) -> dict[str, str]:
+        """The Pod and the node that run it, as far as they are known: for log lines."""
+        return {name: value for name, value in (("pod", self.pod_name), ("node", self.node)) if value is not None}
+
 
 def assignment_from(row: Sequence[Any]) -> Assignment:
     """An assignment from a row of `statements.CLAIM`, `HELD`, `ATTEMPT` or `DUE`."""
-    return Assignment(*row[:30])
+    return Assignment(*row[:32])
 
 
 async def fetch_assignment(connection: AsyncConnection, attempt: str) -> Assignment | None:

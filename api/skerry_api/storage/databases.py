@@ -97,6 +97,14 @@ class Database:
         await self.engine.dispose()
 
 
+async def plan_anew(connection: AsyncConnection) -> None:
+    """Have every statement of this transaction planned for the tables as they are now.
+
+    A prepared statement keeps its plan: one that was made while a table was empty would scan it, however long it has become.
+    """
+    await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
 async def fetch_rows(connection: AsyncConnection, statement: str, parameters: object) -> Sequence[Sequence[Any]]:
     """The rows of a statement in SQL text, with psycopg's `%s` and `%(name)s` parameters."""
     result = await connection.exec_driver_sql(statement, parameters)  # type: ignore[arg-type]  # a list or a mapping

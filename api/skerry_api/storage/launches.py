@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,69 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from skerry_api.storage import statements, tables
 from skerry_api.storage.assignments import Assignment, assignment_from
 from skerry_api.storage.databases import fetch_rows
+
+_LAUNCH = """
+SELECT t.id, t.run_id, t.number, t.status, t.pool, r.workflow, r.version_id, r.task, r.plan, r.timeout_ms,
+    extract(epoch FROM greatest(t.queued_at, t.ready_at))::float8
+"""
+
+# Queued attempts of workflows with a container for each, of a workflow with a concurrency limit only as many as may be
+# live beside those that are. Each pool has an equal share of the places, so that one whose Pods fit no node cannot take
+# them all; what a pool does not need goes to the others in the order of the queue. However long the queue is, only its
+# first rows are read: pool by pool (`line` jumps from one to the next), and within a pool one priority after the other,
+# because what is delayed stands before what is ready and less urgent.
+LAUNCHABLE = (
+    """
+WITH RECURSIVE line AS (
+    (SELECT pool, workflow_id FROM attempts WHERE status = 'queued' ORDER BY pool LIMIT 1)
+    UNION ALL
+    SELECT further.* FROM line CROSS JOIN LATERAL (
+        SELECT pool, workflow_id FROM attempts WHERE status = 'queued' AND pool > line.pool ORDER BY pool LIMIT 1) further
+), ready AS (
+    SELECT w.id AS workflow_id, w.concurrency_limit, queued.*
+    FROM line JOIN workflows w ON w.id = line.workflow_id AND w.isolation = 'container'
+    CROSS JOIN LATERAL (
+        SELECT level_queued.*
+        FROM (SELECT level FROM generate_series(9, 0, -1) AS level ORDER BY level DESC) AS levels
+        CROSS JOIN LATERAL (
+            SELECT id, pool, priority, ready_at FROM attempts
+            WHERE status = 'queued' AND pool = line.pool AND priority = level AND ready_at <= now()
+            ORDER BY ready_at, id LIMIT %(most)s) level_queued
+        ORDER BY level DESC, ready_at, id LIMIT %(most)s) queued
+), live AS (
+    SELECT workflow_id, count(*) AS number FROM attempts
+    WHERE status IN ('starting', 'running') AND NOT waiting
+        AND workflow_id IN (SELECT id FROM workflows WHERE concurrency_limit IS NOT NULL)
+    GROUP BY workflow_id
+), allowed AS (
+    SELECT turns.*, row_number() OVER (PARTITION BY pool ORDER BY priority DESC, ready_at, id) AS place
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY workflow_id ORDER BY priority DESC, ready_at, id) AS turn FROM ready
+    ) turns LEFT JOIN live USING (workflow_id)
+    WHERE concurrency_limit IS NULL OR turn <= concurrency_limit - coalesce(live.number, 0)
+), a AS (
+    SELECT id, priority, ready_at FROM allowed
+    ORDER BY place <= (SELECT greatest(1, %(most)s / count(DISTINCT pool)) FROM allowed) DESC, priority DESC, ready_at, id
+    LIMIT %(most)s
+)"""  # noqa: S608  # put together from constants of this file
+    + _LAUNCH
+    + """FROM a JOIN attempts t ON t.id = a.id JOIN runs r ON r.id = t.run_id ORDER BY a.priority DESC, a.ready_at, a.id
+"""
+)
+
+OPEN_LAUNCHES = (
+    _LAUNCH
+    + """FROM attempts t JOIN runs r ON r.id = t.run_id
+WHERE t.run_id = ANY(%s) AND t.status IN ('queued', 'starting', 'running')
+"""
+)
+
+# Where attempts run, as the cluster tells; a row is written only when that says something new of it.
+NOTE_PLACES = """
+UPDATE attempts a SET pod_name = x.pod_name, node = coalesce(x.node, a.node)
+FROM json_to_recordset(%s::json) AS x (attempt text, pod_name text, node text)
+WHERE a.id = x.attempt AND (a.pod_name, a.node) IS DISTINCT FROM (x.pod_name, coalesce(x.node, a.node))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +92,60 @@ class Launch:
     task: str
     plan: str
     timeout_seconds: float
+    # In epoch seconds: from when on it could have been launched.
+    ready_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an attempt runs, or is about to."""
+
+    attempt: str
+    pod: str
+    node: str | None
 
 
 async def fetch_launchable(connection: AsyncConnection, limit: int) -> list[Launch]:
-    """The queued attempts that should have a container now: the first `limit` of the queue, within their workflows' limits."""
-    return [_launch(row) for row in await fetch_rows(connection, statements.LAUNCHABLE, {"most": limit})]
+    """The queued attempts that should have a container now: `limit` of them, shared among pools, within workflows' limits."""
+    return [_launch(row) for row in await fetch_rows(connection, LAUNCHABLE, {"most": limit})]
 
 
 async def fetch_open(connection: AsyncConnection, runs: Sequence[str]) -> dict[str, Launch]:
     """The open attempts of `runs`, by run; a run that is over, or unknown, has none."""
-    launches = [_launch(row) for row in await fetch_rows(connection, statements.OPEN_LAUNCHES, (list(runs),))]
+    launches = [_launch(row) for row in await fetch_rows(connection, OPEN_LAUNCHES, (list(runs),))]
     return {launch.run: launch for launch in launches}
 
 
 async def claim_attempt(
-    connection: AsyncConnection, attempt: str, runner_id: str, *, start_ms: int, inline_bytes: int
+    connection: AsyncConnection,
+    attempt: str,
+    runner_id: str,
+    *,
+    pod: str | None,
+    node: str | None,
+    start_ms: int,
+    inline_bytes: int,
 ) -> Assignment | None:
     """Give a queued attempt to the runner that was started for it; None when it is not queued any more."""
-    parameters = {"attempt": attempt, "runner": runner_id, "start_ms": start_ms, "inline_bytes": inline_bytes}
+    parameters = {
+        "attempt": attempt,
+        "runner": runner_id,
+        "pod": pod,
+        "node": node,
+        "start_ms": start_ms,
+        "inline_bytes": inline_bytes,
+    }
     rows = await fetch_rows(connection, statements.CLAIM_ATTEMPT, parameters)
     return assignment_from(rows[0]) if rows else None
+
+
+async def note_places(connection: AsyncConnection, places: Sequence[Place]) -> int:
+    """Record where attempts run; answers of how many that was news."""
+    rows = [
+        {"attempt": place.attempt, "pod_name": place.pod, "node": place.node}
+        for place in sorted(places, key=lambda place: place.attempt)
+    ]
+    return (await connection.exec_driver_sql(NOTE_PLACES, (json.dumps(rows),))).rowcount
 
 
 async def fetch_source(connection: AsyncConnection, version_id: str) -> Mapping[str, Any] | None:
@@ -58,5 +156,5 @@ async def fetch_source(connection: AsyncConnection, version_id: str) -> Mapping[
 
 
 def _launch(row: Sequence[Any]) -> Launch:
-    attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms = row
-    return Launch(attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms / 1000)
+    attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms, ready_at = row
+    return Launch(attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms / 1000, ready_at)

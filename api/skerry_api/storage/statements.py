@@ -131,7 +131,7 @@ SELECT a.id, a.token, a.number, a.runner_id, a.spawned, a.pool, r.id, r.root_run
     r.user_failures, r.infrastructure_failures, r.depth, r.traceparent, r.metadata,
     extract(epoch FROM r.created_at)::float8, extract(epoch FROM a.queued_at)::float8, extract(epoch FROM a.ready_at)::float8,
     extract(epoch FROM a.started_at)::float8, a.status,
-    CASE WHEN octet_length(i.data) <= %(inline_bytes)s THEN i.data END
+    CASE WHEN octet_length(i.data) <= %(inline_bytes)s THEN i.data END, a.pod_name, a.node
 """
 
 # Queued attempts of a pool for the runners named (one element for each free slot), highest priority first.
@@ -167,42 +167,13 @@ CLAIM_ATTEMPT = (
     """
 WITH a AS (
     UPDATE attempts SET status = 'starting', runner_id = %(runner)s, starting_at = now(),
-        check_at = now() + %(start_ms)s * interval '1 ms'
+        check_at = now() + %(start_ms)s * interval '1 ms',
+        pod_name = %(pod)s, node = coalesce(%(node)s, node)
     WHERE id = %(attempt)s AND status = 'queued' AND ready_at <= now()
     RETURNING *
 )"""
     + _ASSIGNMENT
     + "FROM a JOIN runs r ON r.id = a.run_id JOIN run_inputs i ON i.run_id = r.id"
-)
-
-_LAUNCH = """
-SELECT a.id, a.run_id, a.number, a.status, a.pool, r.workflow, r.version_id, r.task, r.plan, r.timeout_ms
-"""
-
-# Queued attempts of workflows with a container for each, in the order of the queue; of a workflow with a concurrency
-# limit only as many as may be live beside those that are.
-LAUNCHABLE = (
-    """
-WITH queued AS (
-    SELECT a.*, w.concurrency_limit,
-        row_number() OVER (PARTITION BY a.workflow_id ORDER BY a.priority DESC, a.ready_at, a.id) AS place
-    FROM attempts a JOIN workflows w ON w.id = a.workflow_id
-    WHERE a.status = 'queued' AND a.ready_at <= now() AND w.isolation = 'container'
-), a AS (
-    SELECT * FROM queued q WHERE q.concurrency_limit IS NULL OR q.place <= q.concurrency_limit - (
-        SELECT count(*) FROM attempts l
-        WHERE l.workflow_id = q.workflow_id AND l.status IN ('starting', 'running') AND NOT l.waiting)
-)"""
-    + _LAUNCH
-    + """FROM a JOIN runs r ON r.id = a.run_id ORDER BY a.priority DESC, a.ready_at, a.id LIMIT %(most)s
-"""
-)
-
-OPEN_LAUNCHES = (
-    _LAUNCH
-    + """FROM attempts a JOIN runs r ON r.id = a.run_id
-WHERE a.run_id = ANY(%s) AND a.status IN ('queued', 'starting', 'running')
-"""
 )
 
 # The live attempts of one runner, as it (re)connects.

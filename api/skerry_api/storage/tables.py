@@ -47,6 +47,7 @@ versions = Table(
     Column("image", Text),
     Column("source", JSONB(none_as_null=True)),
     Column("error", Text),
+    Column("waiting", JSONB(none_as_null=True)),
     _time("created_at"),
     _time("ready_at"),
 )
@@ -131,6 +132,8 @@ attempts = Table(
     Column("error", JSONB(none_as_null=True)),
     Column("usage", JSONB(none_as_null=True)),
     Column("timings", JSONB(none_as_null=True)),
+    Column("pod_name", Text),
+    Column("node", Text),
 )
 
 runners = Table(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, delete, func, insert, select, update
+from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -93,12 +93,35 @@ async def insert_version(connection: AsyncConnection, values: Row) -> str:
 
 async def finish_version(connection: AsyncConnection, version_id: str, error: str | None) -> bool:
     """A version's registration ended: ready, or failed with `error`; False when it had ended already."""
-    values: dict[str, Any] = {"status": "ready" if error is None else "registration_failed", "error": error}
+    status = "ready" if error is None else "registration_failed"
+    values: dict[str, Any] = {"status": status, "error": error, "waiting": None}
     if error is None:
         values["ready_at"] = func.now()
     registering = (tables.versions.c.id == version_id, tables.versions.c.status == "registering")
     done = await connection.execute(update(tables.versions).where(*registering).values(**values))
     return bool(done.rowcount)
+
+
+async def readmit_version(connection: AsyncConnection, version_id: str) -> bool:
+    """Have a version that failed register again, and one that another has replaced be the newest; whether that changed it."""
+    done = await connection.execute(text(_READMIT), {"version": version_id})
+    return bool(done.rowcount)
+
+
+_READMIT = """
+UPDATE versions v
+SET status = CASE status WHEN 'ready' THEN 'ready' ELSE 'registering' END, error = NULL,
+    ready_at = CASE status WHEN 'ready' THEN now() END
+WHERE id = :version AND (status = 'registration_failed' OR status = 'ready' AND EXISTS (
+    SELECT 1 FROM versions o
+    WHERE o.workflow_id = v.workflow_id AND o.status = 'ready' AND (o.ready_at, o.id) > (v.ready_at, v.id)))
+"""
+
+
+async def note_waiting(connection: AsyncConnection, version_id: str, waiting: Row | None) -> None:
+    """Record what the registration of a version waits for, as `reason` and `message`; None when for nothing special."""
+    registering = (tables.versions.c.id == version_id, tables.versions.c.status == "registering")
+    await connection.execute(update(tables.versions).where(*registering).values(waiting=waiting))
 
 
 async def insert_tasks(connection: AsyncConnection, stored: Sequence[StoredTask]) -> None:

@@ -96,7 +96,7 @@ def pool_status(scene: PoolScene, patience: Patience) -> RunnerPoolStatus:
         claimed=claimed,
         starting=len(live) - running,
         selector=f"{names.MANAGED_BY}={names.MANAGER},{names.POOL}={label},!{names.RUN}",
-        conditions=[_ready(scene, running, patience)],
+        conditions=[_ready(scene, running, patience), *_waiting(scene, running, patience)],
         observed_generation=scene.pool.metadata.generation,
     )
 
@@ -157,17 +157,30 @@ def _back_off(scene: PoolScene, failures: Sequence[Pod]) -> timedelta:
 def _ready(scene: PoolScene, running: int, patience: Patience) -> Condition:
     wanted = scene.pool.spec.replicas
     if wanted == 0:
-        return _condition(scene, True, "ScaledToZero", "no idle runners are wanted")
+        return _condition(scene, "Ready", True, "ScaledToZero", "no idle runners are wanted")
     if running >= wanted:
-        return _condition(scene, True, "RunnersIdle", "")
+        return _condition(scene, "Ready", True, "RunnersIdle", "")
     problem = _problem(scene)
     if problem is None:
-        return _condition(scene, False, "Starting", "")
-    reason, message, waits = problem
-    left = _patience_left(scene, patience)
-    # What may pass by itself is not called by its name before it has lasted: who reads it gives up.
-    reason = "Starting" if waits and left is not None and left > timedelta(0) else reason
-    return _condition(scene, False, reason, message)
+        return _condition(scene, "Ready", False, "Starting", "")
+    if _may_pass(scene, patience):
+        # Who reads its name here gives up.
+        return _condition(scene, "Ready", False, "Starting", "")
+    reason, message, _ = problem
+    return _condition(scene, "Ready", False, reason, message)
+
+
+def _waiting(scene: PoolScene, running: int, patience: Patience) -> list[Condition]:
+    """What holds Pods up for now, if anything does."""
+    problem = _problem(scene)
+    if problem is None or running >= scene.pool.spec.replicas or not _may_pass(scene, patience):
+        return []
+    return [_condition(scene, "Waiting", True, problem[0], problem[1])]
+
+
+def _may_pass(scene: PoolScene, patience: Patience) -> bool:
+    problem, left = _problem(scene), _patience_left(scene, patience)
+    return problem is not None and problem[2] and left is not None and left > timedelta(0)
 
 
 def _problem(scene: PoolScene) -> tuple[str, str, bool] | None:
@@ -201,12 +214,12 @@ def _patience_left(scene: PoolScene, patience: Patience) -> timedelta | None:
     return patience.for_reason(Reason(problem[0])) - (scene.now - since)
 
 
-def _condition(scene: PoolScene, ready: bool, reason: str, message: str) -> Condition:
-    before = statuses.condition_of(scene.pool.status.conditions, "Ready")
-    status = "True" if ready else "False"
+def _condition(scene: PoolScene, kind: str, true: bool, reason: str, message: str) -> Condition:
+    before = statuses.condition_of(scene.pool.status.conditions, kind)
+    status = "True" if true else "False"
     same = before is not None and before.status == status
     return Condition(
-        type="Ready",
+        type=kind,
         status=status,
         reason=str(reason),
         message=message,

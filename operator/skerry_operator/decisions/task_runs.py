@@ -25,8 +25,9 @@ from skerry_operator.pods import Pod
 
 # A busy cluster finds a node within a moment: saying that it looks for one costs a write for each run.
 NOTICE: Final = timedelta(seconds=5)
-# How soon to try again what the API server refused for now, or what another watch may show.
+# How soon to try again what the API server refused for now, or what another watch may show; later, less often.
 RETRY_SECONDS: Final = 5.0
+RETRY_MOST_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,17 @@ class Patience:
 
     image_pull: timedelta = timedelta(seconds=120)
     unschedulable: timedelta = timedelta(seconds=300)
+    no_room: timedelta = timedelta(days=1)
     pool: timedelta = timedelta(seconds=30)
     ttl: timedelta = timedelta(seconds=3600)
 
     def for_reason(self, reason: Reason) -> timedelta:
         """How long to wait for this to pass."""
         match reason:
-            case Reason.UNSCHEDULABLE | Reason.QUOTA_EXCEEDED:
+            case Reason.UNSCHEDULABLE:
                 return self.unschedulable
+            case Reason.NO_ROOM | Reason.QUOTA_EXCEEDED:
+                return self.no_room
             case Reason.POOL_MISSING:
                 return self.pool
             case Reason.REFUSED:
@@ -178,8 +182,10 @@ def _held_up(scene: Scene, pod: Pod | None, sight: Sight, patience: Patience, *,
     message = before.message if known and _repeats(sight.message) else sight.message
     if left <= timedelta(0) or sight.hopeless:
         return _over(scene, pod, Sight(Stage.ENDED, reason, message))
-    again = min(left.total_seconds(), RETRY_SECONDS) if retry else left.total_seconds()
-    if reason is Reason.UNSCHEDULABLE and waited < NOTICE:
+    again = left.total_seconds()
+    if retry:
+        again = min(again, max(RETRY_SECONDS, min(waited.total_seconds() / 8, RETRY_MOST_SECONDS)))
+    if reason in (Reason.UNSCHEDULABLE, Reason.NO_ROOM) and waited < NOTICE:
         return Decision(look_again=(NOTICE - waited).total_seconds())
     status = statuses.waiting(run, pod, reason, message, now)
     said = () if known else (Announce("Warning", reason, message or reason),)
@@ -200,7 +206,9 @@ def _over(scene: Scene, pod: Pod | None, sight: Sight) -> Decision:
     status = statuses.ended(scene.run, pod, sight, scene.now)
     if sight.reason is Reason.COMPLETED:
         return Decision((WriteStatus(status),), 0.0)
-    return Decision((WriteStatus(status), Announce("Warning", status.reason or "", status.message or "")), 0.0)
+    words = status.reason or "", status.message or ""
+    said = Announce("Normal", *words) if sight.reason is Reason.CANCELED else Announce("Warning", *words)
+    return Decision((WriteStatus(status), said), 0.0)
 
 
 def _merged(scene: Scene, removals: tuple[Action, ...], rest: Decision) -> Decision:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from skerry_api.domain.states import Reason
 from skerry_api.engine.completions import Outcome
@@ -51,9 +52,9 @@ async def launchable(engine: Engine) -> list[str]:
 class Pod:
     """A Pod's runner, as the gateway sees it."""
 
-    def __init__(self, engine: Engine, name: str, uid: str) -> None:
+    def __init__(self, engine: Engine, name: str, uid: str, node: str | None = None) -> None:
         self.engine = engine
-        self.identity = PodIdentity("tasks", "runner", name, uid)
+        self.identity = PodIdentity("tasks", "runner", name, uid, node)
         self.heard: list[Mapping[str, Any]] = []
 
     async def connect(self) -> bool:
@@ -88,6 +89,17 @@ async def test_a_pod_takes_the_attempt_it_was_started_for_once(engine: Engine) -
     again = Pod(engine, f"{run_id}-1", "uid-a")
     assert await again.connect()
     assert again.kinds == ["welcome", "assign"], "it was assigned, and never heard of it"
+
+
+@pytest.mark.parametrize("node", ["node-1", None])
+async def test_an_attempt_shows_the_pod_that_took_it(engine: Engine, node: str | None) -> None:
+    run_id = await trigger(engine)
+    with capture_logs() as logged:
+        assert await Pod(engine, f"{run_id}-1", "uid-a", node).connect()
+    (attempt,) = (await engine.details.fetch(run_id))[1]
+    assert (attempt["pod_name"], attempt["node"]) == (f"{run_id}-1", node)
+    (line,) = [line for line in logged if line["event"] == "attempt_assigned"]
+    assert (line["pod"], line.get("node")) == (f"{run_id}-1", node)
 
 
 async def test_a_pod_whose_attempt_is_over_leaves(engine: Engine) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from skerry_api.storage import workflows
 from tests.integration.http.servers import Server
 
 
@@ -80,10 +81,28 @@ async def test_versions_show_why_they_failed(server: Server) -> None:
     assert (await server.client.get("/v1/workflowversions/wfv-x")).status_code == 404
 
 
+async def test_a_version_shows_what_holds_it_up_until_it_does_not_register_any_more(server: Server) -> None:
+    version_id = await server.engine.registry.create_version(server.workflow_id)
+    held_up = {"reason": "Waiting", "message": "Pod p: Back-off pulling image"}
+
+    async def shown() -> dict[str, Any]:
+        version: dict[str, Any] = (await server.client.get(f"/v1/workflowversions/{version_id}")).json()
+        return version
+
+    assert (await shown())["waiting"] is None
+    async with server.engine.database.transaction() as connection:
+        await workflows.note_waiting(connection, version_id, held_up)
+    assert (await shown())["waiting"] == held_up
+    await server.engine.registry.finish_registration(server.workflow_id, version_id, [], None)
+    async with server.engine.database.transaction() as connection:
+        await workflows.note_waiting(connection, version_id, held_up)
+    assert ((await shown())["status"], (await shown())["waiting"]) == ("ready", None)
+
+
 async def test_releasing_an_image_says_what_it_needs(server: Server) -> None:
     body = {"workflowId": server.workflow_id, "image": "registry.example/shop:7"}
     response = await server.client.post("/v1/workflowversions", json=body)
-    assert (response.status_code, response.json()["code"]) == (422, "not_supported")
+    assert (response.status_code, response.json()["code"]) == (409, "not_supported")
     assert "Kubernetes" in response.json()["message"]
 
 

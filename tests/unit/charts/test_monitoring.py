@@ -6,7 +6,7 @@ import re
 import pytest
 from prometheus_client import Metric
 
-from skerry_api.domain.states import INFRASTRUCTURE_REASONS, RunStatus
+from skerry_api.domain.states import HOPELESS_REASONS, INFRASTRUCTURE_REASONS, RunStatus
 from skerry_api.engine.telemetry import Telemetry
 from skerry_api.storage.databases import Database
 from skerry_operator.metrics import Metrics
@@ -66,7 +66,7 @@ def test_brackets_match(production: Rendered) -> None:
 def test_values_of_labels_are_ones_that_occur(production: Rendered) -> None:
     text = " ".join(expressions(production))
     (reasons,) = set(re.findall(r'reason=~"([^"]*)"', text))
-    assert set(reasons.split("|")) == {reason.value for reason in INFRASTRUCTURE_REASONS}
+    assert set(reasons.split("|")) == {reason.value for reason in INFRASTRUCTURE_REASONS | HOPELESS_REASONS}
     assert set(re.findall(r'status="([^"]*)"', text)) <= {status.value for status in RunStatus}
 
 

@@ -76,11 +76,23 @@ def test_show_tells_everything_about_a_run(cli: Cli, server: FakeServer) -> None
         "usage": {"cpuSeconds": 0.25, "maxRssBytes": 64 << 20},
         "timings": {"queuedSeconds": 0.004, "startingSeconds": 0.001, "runningSeconds": 0.5},
         "podName": "hello-1",
+        "node": "node-1",
     }
     run = a_run(attempts=[attempt], input={"name": "Ann"}, results=["Hello"], tags=["nightly"])
     server.answer("GET", RUN, run)
     output = cli("runs", "show", "trn-1").stdout
-    for told in ("shop/hello", "4 ms", "500 ms", "250 ms", "64 MiB", "hello-1", '"Ann"', '"Hello"', "nightly", "2.2 s"):
+    for told in (
+        "shop/hello",
+        "4 ms",
+        "500 ms",
+        "250 ms",
+        "64 MiB",
+        "hello-1 on node-1",
+        '"Ann"',
+        '"Hello"',
+        "nightly",
+        "2.2 s",
+    ):
         assert told in output
     assert json.loads(cli("runs", "show", "trn-1", "--json").stdout) == run
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.cli.conftest import Cli
 from tests.unit.cli.samples import TIME, a_task
-from tests.unit.cli.servers import FakeServer
+from tests.unit.cli.servers import Answer, FakeServer, Request
 
 WORKFLOW = {
     "id": "wfl-1",
@@ -72,6 +72,36 @@ def test_deploy_releases_an_image_to_a_known_workflow(cli: Cli, shop: FakeServer
     assert shop.asked("POST", "/v1/workflowversions")[0].body == {"workflowId": "wfl-1", "image": "shop:2"}
     assert result.stdout == "Released shop:2 to shop as wfv-3\n"
     assert cli("deploy shop --image shop:2").stdout.startswith("Releasing shop:2")
+
+
+def test_deploy_tells_once_what_it_waits_for(cli: Cli, shop: FakeServer) -> None:
+    pulls, full = ({"reason": "Waiting", "message": words} for words in ("Back-off pulling image", "0/3 nodes"))
+    looks = iter(
+        [
+            ("registering", None),
+            *[("registering", pulls)] * 2,
+            ("registering", full),
+            ("registering", pulls),
+            ("ready", None),
+        ]
+    )
+
+    def look(_: Request) -> Answer:
+        status, waiting = next(looks)
+        return 200, {"id": "wfv-3", "status": status, "waiting": waiting}
+
+    shop.answer("POST", "/v1/workflowversions", {"id": "wfv-3", "status": "registering", "waiting": None}, 202)
+    shop.handle("GET", "/v1/workflowversions/wfv-3", look)
+    result = cli("deploy shop --image shop:2 --wait")
+    assert result.stderr.splitlines() == ["waiting: Back-off pulling image", "waiting: 0/3 nodes"]
+    assert result.stdout == "Released shop:2 to shop as wfv-3\n"
+
+
+def test_versions_tell_what_the_newest_waits_for(cli: Cli, shop: FakeServer) -> None:
+    waiting = {"reason": "Waiting", "message": "0/3 nodes"}
+    newest = {"id": "wfv-3", "status": "registering", "waiting": waiting, "createdAt": TIME.format(3)}
+    shop.answer("GET", "/v1/workflowversions", [{"workflowVersion": newest, "cursor": "c"}])
+    assert cli("workflows", "versions", "shop").stderr == "wfv-3 is waiting: 0/3 nodes\n"
 
 
 def test_deploy_ends_with_status_1_when_the_tasks_cannot_be_loaded(cli: Cli, shop: FakeServer) -> None:

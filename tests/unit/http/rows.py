@@ -65,5 +65,7 @@ def attempt_row(**changes: Any) -> dict[str, Any]:
         "error": None,
         "usage": None,
         "timings": None,
+        "pod_name": None,
+        "node": None,
         **changes,
     }

@@ -25,6 +25,8 @@ FINISHED_ATTEMPT = attempt_row(
     started_at=seconds(3),
     completed_at=seconds(6),
     runner_id="rnr-1",
+    pod_name="trn-1-1",
+    node="node-1",
     usage={"cpu_seconds": 0.5, "max_rss_bytes": 1024},
     timings={"import_seconds": 0.25},
 )
@@ -96,6 +98,12 @@ def test_only_ended_runs_show_errors() -> None:
     assert canceled["errorDetails"]["message"] == "canceled on request"
 
 
+def test_an_attempt_tells_where_it_ran_as_far_as_that_is_known() -> None:
+    shown = presentations.attempt(FINISHED_ATTEMPT)
+    assert (shown["podName"], shown["node"]) == ("trn-1-1", "node-1")
+    assert not {"podName", "node"} & presentations.attempt(attempt_row()).keys()
+
+
 def test_timings_tell_where_the_time_went() -> None:
     assert presentations.attempt(FINISHED_ATTEMPT)["timings"] == {
         "queuedSeconds": 1.0,
@@ -162,6 +170,7 @@ def test_other_replies_conform_to_their_schemas() -> None:
         "name": "wfv-1",
         "image": None,
         "error": None,
+        "waiting": {"reason": "Waiting", "message": "Pod p: Back-off pulling image"},
         "created_at": NOW,
         "ready_at": None,
     }

@@ -18,8 +18,9 @@ from skerry_api.executors.kubernetes.decisions import (
     Settle,
     Wait,
     decide,
+    place_of,
 )
-from skerry_api.storage.launches import Launch
+from skerry_api.storage.launches import Launch, Place
 from skerry_objects.models import Metadata
 from skerry_objects.task_runs import Phase, TaskRun, TaskRunSpec, TaskRunStatus
 from skerry_objects.task_runs import Reason as PodReason
@@ -87,17 +88,39 @@ TABLE: list[tuple[str, Launch | None, TaskRun | None, float, Action]] = [
 
 @pytest.mark.parametrize(("what", "record", "shown", "seconds", "action"), TABLE, ids=[row[0] for row in TABLE])
 def test_decision(what: str, record: Launch | None, shown: TaskRun | None, seconds: float, action: Action) -> None:
-    assert decide(record, shown, seconds, GRACE) == action
+    assert decide(record, shown, True, seconds, GRACE) == action
+
+
+@pytest.mark.parametrize(
+    ("record", "shown"), [(launch(), None), (launch(2), failed(PodReason.EVICTED)), (launch(2), seen(2))]
+)
+def test_what_is_delayed_has_no_container_before_its_time(record: Launch, shown: TaskRun | None) -> None:
+    assert decide(record, shown, False, 100, GRACE) is None
 
 
 @pytest.mark.parametrize("reason", list(PodReason))
 def test_every_end_of_a_pod_becomes_a_reason_with_the_clusters_words(reason: PodReason) -> None:
-    action = decide(launch(), failed(reason), 0, GRACE)
+    action = decide(launch(), failed(reason), True, 0, GRACE)
     assert isinstance(action, Settle)
     assert action.reason is REASONS[reason]
     assert action.message.startswith(f"Pod {RUN}-1: ")
 
 
+@pytest.mark.parametrize(
+    ("status", "place"),
+    [
+        ({}, None),
+        ({"attempt": 1}, None),
+        ({"attempt": 1, "podName": f"{RUN}-1"}, Place(f"{RUN}-1", f"{RUN}-1", None)),
+        ({"attempt": 2, "podName": "warm-x7k2p", "node": "node-1"}, Place(f"{RUN}-2", "warm-x7k2p", "node-1")),
+    ],
+)
+def test_where_an_attempt_runs_is_told_of_the_attempt_the_status_is_about(
+    status: dict[str, object], place: Place | None
+) -> None:
+    assert place_of(seen(3, **status)) == place
+
+
 def test_an_unknown_reason_of_a_newer_operator_is_a_loss() -> None:
     shown = seen(phase=Phase.FAILED, attempt=1, reason="SomethingNew", message="who knows")
-    assert decide(launch(), shown, 0, GRACE) == Settle(launch(), Reason.RUNNER_LOST, "the Pod: who knows")
+    assert decide(launch(), shown, True, 0, GRACE) == Settle(launch(), Reason.RUNNER_LOST, "the Pod: who knows")

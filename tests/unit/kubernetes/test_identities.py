@@ -20,6 +20,12 @@ def test_a_pod_of_the_tasks_namespace() -> None:
     assert identity_of(user, "tasks") == PodIdentity("tasks", "runner", "trn-1-1", "0f7c")
 
 
+def test_the_node_is_told_where_the_cluster_binds_tokens_to_nodes() -> None:
+    extra = {**BOUND, "authentication.kubernetes.io/node-name": ["node-1"]}
+    user = {"username": "system:serviceaccount:tasks:runner", "extra": extra}
+    assert identity_of(user, "tasks") == PodIdentity("tasks", "runner", "trn-1-1", "0f7c", "node-1")
+
+
 @pytest.mark.parametrize(
     "user",
     [

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from skerry_api.domain.plans import GIB, Plan
 from skerry_api.executors.kubernetes import templates
 from skerry_api.executors.kubernetes.templates import PodDefaults
 from skerry_objects.workflows import WorkflowSpec
 
 PLAN = Plan("standard", 1, 2 * GIB)
+
+
+def spec_of(**written: Any) -> WorkflowSpec:
+    return WorkflowSpec.model_validate({"image": "shop:1", "app": "main:app", **written})
 
 
 def test_what_a_workflow_says_goes_before_what_holds_for_all() -> None:
@@ -22,9 +28,34 @@ def test_what_a_workflow_says_goes_before_what_holds_for_all() -> None:
 
 
 def test_only_what_concerns_the_code_makes_another_version() -> None:
-    spec = WorkflowSpec(image="shop:1", app="main:app")
+    spec = spec_of()
     name = templates.version_name(templates.source_of(spec))
-    again = WorkflowSpec(image="shop:1", app="main:app", concurrency_limit=5)
-    other = WorkflowSpec(image="shop:1", app="main:app", env=[{"name": "A", "value": "b"}])
+    again = spec_of(concurrencyLimit=5, warm={"min": 1})
+    others = [{"env": [{"name": "A", "value": "b"}]}, {"template": {"nodeSelector": {"pool": "gpu"}}}]
     assert templates.version_name(templates.source_of(again)) == name
-    assert templates.version_name(templates.source_of(other)) != name
+    assert len({name, *(templates.version_name(templates.source_of(spec_of(**other))) for other in others)}) == 3
+
+
+def test_what_a_workflow_leaves_out_is_as_for_all_workflows() -> None:
+    shared = {
+        "env": [{"name": "REGION", "value": "north"}],
+        "nodeSelector": {"pool": "tasks"},
+        "volumes": [{"name": "data", "emptyDir": {}}],
+    }
+    defaults = PodDefaults(template=shared)
+
+    def made(**written: Any) -> dict[str, Any]:
+        source = templates.source_of(spec_of(**written))
+        return templates.runner_pool("shop", "wfv-1", PLAN, source, defaults, 0).spec.template.to_json()
+
+    assert {key: made()[key] for key in shared} == shared
+    own = {"env": [{"name": "A", "value": "b"}], "template": {"nodeSelector": {}}}
+    assert made(**own)["env"] == own["env"]
+    assert made(**own)["nodeSelector"] == {}
+    assert made(**own)["volumes"] == shared["volumes"]
+
+
+def test_a_workflow_may_have_other_resources_than_its_plan() -> None:
+    source = templates.source_of(spec_of(template={"resources": {"limits": {"cpu": 3}}}))
+    pool = templates.runner_pool("shop", "wfv-1", PLAN, source, PodDefaults(), 0)
+    assert pool.spec.template.resources.to_json() == {"requests": {}, "limits": {"cpu": "3"}}

@@ -115,6 +115,5 @@ def disrupted(reason: str, message: str = "") -> Json:
     return {"conditions": [condition("DisruptionTarget", "True", reason, message)]}
 
 
-def unschedulable(since: float) -> Json:
-    message = "0/3 nodes are available"
+def unschedulable(since: float, message: str = "0/3 nodes are available") -> Json:
     return {"phase": "Pending", "conditions": [condition("PodScheduled", "False", "Unschedulable", message, since)]}

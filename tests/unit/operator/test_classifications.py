@@ -28,6 +28,17 @@ ENDS: list[tuple[str, dict[str, Any], Reason, int | None]] = [
     ("node was full", {"phase": "Failed", "reason": "OutOfcpu"}, Reason.EVICTED, None),
     ("failed without a word", {"phase": "Failed"}, Reason.ERROR, None),
     ("exit 0 in a Pod that a sidecar keeps", ended(0) | {"phase": "Running"}, Reason.COMPLETED, 0),
+    ("time-out by the runner", ended(1, message="timeout: ran too long"), Reason.DEADLINE_EXCEEDED, 1),
+    ("memory, by the runner", ended(1, message="oom_killed: used 600 MiB"), Reason.OOM_KILLED, 1),
+    ("canceled by the runner", ended(1, message="canceled: the run was canceled"), Reason.CANCELED, 1),
+    ("exception", ended(1, message="error: the task raised ValueError"), Reason.ERROR, 1),
+    ("words of a program that is no runner", ended(3, message="timeout: no"), Reason.ERROR, 3),
+    (
+        "stopped by a drain",
+        ended(1, message="runner_lost: told", **disrupted("EvictionByEvictionAPI")),
+        Reason.EVICTED,
+        1,
+    ),
     ("exit 0 while it was drained", ended(0, **disrupted("EvictionByEvictionAPI")), Reason.COMPLETED, 0),
 ]
 
@@ -37,6 +48,12 @@ def test_every_end_has_a_reason(status: dict[str, Any], reason: Reason, code: in
     sight = classify(pod(**status), NOW)
     assert (sight.stage, sight.reason, sight.exit_code) == (Stage.ENDED, reason, code)
     assert sight.message or reason is Reason.COMPLETED
+
+
+def test_the_runner_says_why() -> None:
+    assert classify(pod(**ended(1, message="timeout: ran longer than 30 s")), NOW).message == "ran longer than 30 s"
+    assert classify(pod(deletion=10, **ended(1, message="runner_lost: told")), NOW).reason is Reason.POD_DELETED
+    assert classify(pod(deletion=10, **ended(1, message="canceled: told")), NOW).reason is Reason.CANCELED
 
 
 def test_deleted_pod_ends_by_its_node_or_by_time() -> None:

@@ -37,7 +37,7 @@ def test_idle_pod_has_no_run() -> None:
     assert names.RUN not in pod["metadata"]["labels"]
     assert pod["metadata"]["ownerReferences"][0]["uid"] == POOL_UID
     assert "activeDeadlineSeconds" not in pod["spec"]
-    assert "SKERRY_PINNED_ATTEMPT" not in {entry["name"] for entry in pod["spec"]["containers"][0]["env"]}
+    assert {"name": "SKERRY_PINNED_ATTEMPT", "value": ""} in pod["spec"]["containers"][0]["env"]
 
 
 def test_pod_is_restricted() -> None:
@@ -84,21 +84,30 @@ def test_arguments(template: dict[str, Any], rest: list[str]) -> None:
     ]
 
 
-def test_environment_of_the_operator_wins() -> None:
-    env = made(env=[{"name": "A", "value": "1"}, {"name": "SKERRY_URL", "value": "http://evil"}])["spec"]["containers"][
-        0
-    ]["env"]
-    values = {entry["name"]: entry.get("value") for entry in env}
-    assert len(values) == len(env)
-    assert (values["A"], values["SKERRY_URL"]) == ("1", "http://control-plane:8120")
-    assert values["SKERRY_PINNED_ATTEMPT"] == "trn-1-1"
-    assert values["SKERRY_RUNNER_TOKEN_FILE"] == "/var/run/secrets/skerry/token"
-    paths = {entry["name"]: entry["valueFrom"]["fieldRef"]["fieldPath"] for entry in env if "valueFrom" in entry}
-    assert paths == {
-        "SKERRY_POD_NAME": "metadata.name",
-        "SKERRY_POD_UID": "metadata.uid",
-        "SKERRY_NODE_NAME": "spec.nodeName",
+def test_environment() -> None:
+    secret = {"secretKeyRef": {"name": "bank", "key": "token"}}
+    env = made(env=[{"name": "A", "value": "1"}, {"name": "B", "valueFrom": secret}])["spec"]["containers"][0]["env"]
+    values = {entry["name"]: entry.get("value") for entry in env if "value" in entry}
+    assert values == {
+        "A": "1",
+        "SKERRY_URL": "http://control-plane:8120",
+        "SKERRY_WORKFLOW": "etl",
+        "SKERRY_RUNNER_TOKEN_FILE": "/var/run/secrets/skerry/token",
+        "SKERRY_PINNED_ATTEMPT": "trn-1-1",
     }
+    assert {entry["name"]: entry["valueFrom"] for entry in env if "valueFrom" in entry} == {
+        "B": secret,
+        "SKERRY_POD_NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
+        "SKERRY_POD_UID": {"fieldRef": {"fieldPath": "metadata.uid"}},
+        "SKERRY_NODE_NAME": {"fieldRef": {"fieldPath": "spec.nodeName"}},
+    }
+
+
+@pytest.mark.parametrize("pod", [made(), idle_pod(runner_pool(), "abcde", AROUND)], ids=["attempt", "idle"])
+def test_every_pod_has_every_variable_that_a_template_cannot_set(pod: dict[str, Any]) -> None:
+    """What `env` has goes before `envFrom` and the image, so that these cannot set them either."""
+    env = [entry["name"] for entry in pod["spec"]["containers"][0]["env"]]
+    assert sorted(env) == sorted(names.RUNNERS_VARIABLES)
 
 
 def test_template_is_passed_on() -> None:

@@ -26,8 +26,13 @@ def look(pool: RunnerPool, *pods: Pod, **more: Any) -> Decision:
 
 
 def ready(pool: RunnerPool, *pods: Pod, **more: Any) -> Condition:
-    (condition,) = pool_status(scene(pool, *pods, **more), PATIENCE).conditions
-    return condition
+    return pool_status(scene(pool, *pods, **more), PATIENCE).conditions[0]
+
+
+def held_up(pool: RunnerPool, *pods: Pod, **more: Any) -> list[tuple[str, str]]:
+    found = pool_status(scene(pool, *pods, **more), PATIENCE).conditions[1:]
+    assert all((each.type, each.status) == ("Waiting", "True") for each in found)
+    return [(each.reason, each.message) for each in found]
 
 
 def test_missing_pods_are_made() -> None:
@@ -106,11 +111,13 @@ def test_ready_says_why_not() -> None:
 def test_what_may_pass_is_named_when_it_has_lasted() -> None:
     bad = idle("a", **waiting("ErrImagePull", "manifest unknown"))
     first = ready(runner_pool(1), bad)
-    assert (first.status, first.reason, first.message) == ("False", "Starting", "Pod a: manifest unknown")
+    assert (first.type, first.status, first.reason, first.message) == ("Ready", "False", "Starting", "")
+    assert held_up(runner_pool(1), bad) == [("ImagePull", "Pod a: manifest unknown")]
     since = {"conditions": [first.to_json()]}
     assert look(runner_pool(1, since), bad, seconds=20).look_again == 100
     assert ready(runner_pool(1, since), bad, seconds=119).reason == "Starting"
     assert ready(runner_pool(1, since), bad, seconds=120).reason == "ImagePull"
+    assert held_up(runner_pool(1, since), bad, seconds=120) == []
     assert ready(runner_pool(1, since), bad, seconds=120).last_transition_time == first.last_transition_time
 
 
@@ -119,10 +126,8 @@ def test_what_cannot_pass_is_named_at_once() -> None:
     refusal = Refusal(Reason.REFUSED, "policy says no")
     assert ready(runner_pool(1), refusal=refusal).reason == "AdmissionRefused"
     quota = Refusal(Reason.QUOTA_EXCEEDED, "exceeded quota")
-    assert (ready(runner_pool(1), refusal=quota).reason, ready(runner_pool(1), refusal=quota).message) == (
-        "Starting",
-        "exceeded quota",
-    )
+    assert ready(runner_pool(1), refusal=quota).reason == "Starting"
+    assert held_up(runner_pool(1), refusal=quota) == [("QuotaExceeded", "exceeded quota")]
 
 
 def test_transition_time_changes_with_the_status_only() -> None:

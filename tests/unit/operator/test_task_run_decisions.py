@@ -136,6 +136,14 @@ def test_unschedulable_is_said_after_a_moment_and_given_up_later() -> None:
     assert (written(last).phase, written(last).message) == (Phase.FAILED, "0/3 nodes are available")
 
 
+def test_a_full_cluster_is_waited_for() -> None:
+    full = unschedulable(
+        -3600, "0/3 nodes are available: preemption: 0/3 nodes: 3 No preemption victims found for incoming pod."
+    )
+    said = look(task_run(), pod(node=None, **full))
+    assert (written(said).phase, written(said).reason, said.look_again) == (Phase.PENDING, "NoRoom", 82_800)
+
+
 def test_missing_pool_is_waited_for_and_given_up() -> None:
     first = look(task_run(), has_pool=False)
     assert (written(first).reason, first.look_again) == ("PoolMissing", 5)

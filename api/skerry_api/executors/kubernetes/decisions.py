@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from skerry_api.domain.states import AttemptStatus, Reason
-from skerry_api.storage.launches import Launch
+from skerry_api.storage.launches import Launch, Place
 from skerry_objects.task_runs import TERMINAL, Phase, TaskRun
 from skerry_objects.task_runs import Reason as PodReason
 
@@ -15,6 +15,8 @@ REPORT_SECONDS = 10.0
 REASONS: dict[str, Reason] = {
     PodReason.ERROR: Reason.RUNNER_LOST,
     PodReason.COMPLETED: Reason.RUNNER_LOST,
+    # Of a run that was canceled the attempt is over already; this one was not.
+    PodReason.CANCELED: Reason.RUNNER_LOST,
     PodReason.OOM_KILLED: Reason.OOM_KILLED,
     PodReason.EVICTED: Reason.EVICTED,
     PodReason.PREEMPTED: Reason.PREEMPTED,
@@ -25,6 +27,7 @@ REASONS: dict[str, Reason] = {
     PodReason.CONFIG_ERROR: Reason.UNSCHEDULABLE,
     PodReason.CONTAINER_ERROR: Reason.IMAGE_PULL,
     PodReason.UNSCHEDULABLE: Reason.UNSCHEDULABLE,
+    PodReason.NO_ROOM: Reason.UNSCHEDULABLE,
     PodReason.QUOTA_EXCEEDED: Reason.UNSCHEDULABLE,
     PodReason.REFUSED: Reason.UNSCHEDULABLE,
     PodReason.POOL_MISSING: Reason.UNSCHEDULABLE,
@@ -76,12 +79,15 @@ class Wait:
 Action = Create | Raise | Settle | Cancel | Remove | Wait | None
 
 
-def decide(launch: Launch | None, seen: TaskRun | None, unchanged_seconds: float, grace_seconds: float) -> Action:
+def decide(
+    launch: Launch | None, seen: TaskRun | None, is_due: bool, unchanged_seconds: float, grace_seconds: float
+) -> Action:
     """What to do about one run.
 
     Args:
         launch: its open attempt in the record; None when the run is over.
         seen: its TaskRun; None when there is none.
+        is_due: whether its attempt is queued and should have a container now.
         unchanged_seconds: for how long both have been like this.
         grace_seconds: what a canceled Pod has to end by itself.
     """
@@ -89,16 +95,27 @@ def decide(launch: Launch | None, seen: TaskRun | None, unchanged_seconds: float
         return None if seen is None or _is_over(seen) else _after(grace_seconds, unchanged_seconds, Remove())
     if seen is None:
         # A live attempt had a Pod, and so a TaskRun: it was taken away. A queued one has none yet.
-        return Create(launch) if launch.status == AttemptStatus.QUEUED else Cancel(launch)
+        if launch.status != AttemptStatus.QUEUED:
+            return Cancel(launch)
+        return Create(launch) if is_due else None
     if seen.metadata.deletion_timestamp is not None:
         return Cancel(launch)
     if seen.spec.attempt < launch.number:
-        return Raise(launch)
+        # Not before its time: a runner that finds its attempt delayed is of no use.
+        return Raise(launch) if is_due else None
     status = seen.status
     if status.attempt != launch.number or status.phase not in TERMINAL:
         return None
     settle = _settlement(launch, seen)
     return settle if status.phase is Phase.FAILED else _after(REPORT_SECONDS, unchanged_seconds, settle)
+
+
+def place_of(seen: TaskRun) -> Place | None:
+    """Where the attempt that a TaskRun tells of runs; None when it has no Pod yet."""
+    status = seen.status
+    if status.attempt is None or status.pod_name is None:
+        return None
+    return Place(f"{seen.metadata.name}-{status.attempt}", status.pod_name, status.node)
 
 
 def _settlement(launch: Launch, seen: TaskRun) -> Settle:

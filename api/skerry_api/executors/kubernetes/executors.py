@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -13,13 +14,14 @@ from skerry_api.domain.errors import InvalidRequest, Unavailable
 from skerry_api.engine.engines import Engine
 from skerry_api.executors.kubernetes.identities import Identities
 from skerry_api.executors.kubernetes.launches import Launches
+from skerry_api.executors.kubernetes.metrics import Metrics
 from skerry_api.executors.kubernetes.reflections import MANAGED, Reflection
 from skerry_api.executors.kubernetes.releases import Releases, begin_version
 from skerry_api.executors.kubernetes.templates import PodDefaults
 from skerry_api.storage.leaderships import Leadership, Led, lead
 from skerry_objects.clients import RUNNER_POOLS, TASK_RUNS, WORKFLOWS, ApiError, Client, Unreachable
 from skerry_objects.configurations import Configuration
-from skerry_objects.names import API_VERSION, MANAGED_BY, MANAGER
+from skerry_objects.names import API_VERSION, GROUP, MANAGED_BY, MANAGER
 from skerry_objects.runner_pools import RunnerPool
 from skerry_objects.task_runs import TaskRun
 from skerry_objects.workflows import Workflow
@@ -27,7 +29,7 @@ from skerry_objects.workflows import Workflow
 log = structlog.get_logger(__name__)
 
 LEAD_AGAIN_SECONDS = 2.0
-FIELD_MANAGER = "skerry-control-plane"
+RELEASED_AT = f"{GROUP}/released-at"
 
 
 class KubernetesExecutor:
@@ -39,7 +41,9 @@ class KubernetesExecutor:
         self._namespace = namespace
         self._pods = pods
         self._client = Client(configuration)
-        self._identities = Identities(self._client, namespace)
+        self._metrics = Metrics()
+        engine.telemetry.collect_also(self._metrics.registry)
+        self._identities = Identities(self._client, namespace, self._metrics)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -59,18 +63,15 @@ class KubernetesExecutor:
     async def release(self, slug: str, spec: Mapping[str, Any]) -> str:
         """Write a Workflow object and begin its version; whoever leads has it registered.
 
+        What `spec` does not name stays as it is. A version that failed before is tried again: its image may be there now.
+
         Raises:
             InvalidRequest: the API server does not take such a Workflow.
             Unavailable: it, or Postgres, cannot be reached.
         """
-        body = {
-            "apiVersion": API_VERSION,
-            "kind": "Workflow",
-            "metadata": {"name": slug, "labels": {MANAGED_BY: MANAGER}},
-            "spec": spec,
-        }
         try:
-            written = await self._client.apply(WORKFLOWS, self._namespace, body, FIELD_MANAGER)
+            with self._metrics.asking():
+                written = await self._write_workflow(slug, spec)
         except Unreachable as error:
             raise Unavailable(str(error)) from error
         except ApiError as error:
@@ -81,7 +82,34 @@ class KubernetesExecutor:
             raise Unavailable(f"the cluster does not take the release now: {error.message}") from error
         version = await begin_version(self._engine, Workflow.model_validate(written))
         version_id: str = version["id"]
+        await self._engine.registry.readmit_version(version_id)
         return version_id
+
+    async def _write_workflow(self, slug: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+        # The moment makes it a change also where nothing else does, and so wakes whoever leads.
+        metadata: dict[str, Any] = {"annotations": {RELEASED_AT: datetime.now(UTC).isoformat()}}
+        try:
+            return await self._client.patch(
+                WORKFLOWS, self._namespace, slug, {"metadata": metadata, "spec": _exclusive(spec)}
+            )
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        metadata |= {"name": slug, "labels": {MANAGED_BY: MANAGER}}
+        body = {"apiVersion": API_VERSION, "kind": "Workflow", "metadata": metadata, "spec": spec}
+        return await self._client.create(WORKFLOWS, self._namespace, body)
+
+    async def withdraw(self, slug: str) -> None:
+        """Remove a Workflow object, so that nobody releases it again.
+
+        Raises:
+            Unavailable: the API server cannot be reached, or does not do it.
+        """
+        try:
+            with self._metrics.asking():
+                await self._client.delete(WORKFLOWS, self._namespace, slug)
+        except (Unreachable, ApiError) as error:
+            raise Unavailable(f"the cluster does not remove the Workflow now: {error}") from error
 
     async def _lead_forever(self) -> None:
         while True:
@@ -100,15 +128,19 @@ class KubernetesExecutor:
 
     async def _lead(self, leadership: Leadership) -> None:
         """Reconcile for as long as the right to do so lasts."""
-        client, namespace = self._client, self._namespace
-        runs = Reflection(client, TASK_RUNS, namespace, TaskRun, lambda name: launches.changed(name), MANAGED)
-        pools = Reflection(
-            client, RUNNER_POOLS, namespace, RunnerPool, lambda name: releases.pool_changed(name), MANAGED
-        )
-        seen = Reflection(client, WORKFLOWS, namespace, Workflow, lambda name: releases.changed(name))
-        launches = Launches(self._engine, client, namespace, self._pods, runs)
-        releases = Releases(self._engine, client, namespace, self._pods, seen, pools)
+        client, namespace, metrics = self._client, self._namespace, self._metrics
+
+        def pool_changed(name: str) -> None:
+            launches.pool_changed(name, is_there=name in pools.objects)
+            releases.pool_changed(name)
+
+        runs = Reflection(client, TASK_RUNS, namespace, TaskRun, lambda name: launches.changed(name), metrics, MANAGED)
+        pools = Reflection(client, RUNNER_POOLS, namespace, RunnerPool, pool_changed, metrics, MANAGED)
+        seen = Reflection(client, WORKFLOWS, namespace, Workflow, lambda name: releases.changed(name), metrics)
+        launches = Launches(self._engine, client, namespace, self._pods, runs, metrics)
+        releases = Releases(self._engine, client, namespace, self._pods, seen, pools, metrics)
         self._engine.dispatcher.on_queued = launches.wake
+        metrics.leader.set(1)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(leadership.watch())
@@ -122,3 +154,11 @@ class KubernetesExecutor:
             log.warning("lead_lost", error=str(lost.exceptions[0]))
         finally:
             self._engine.dispatcher.on_queued = None
+            metrics.leader.set(0)
+            metrics.waits(())
+
+
+def _exclusive(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """`spec` as a change: a program given in one way takes the place of one given in the other."""
+    named = {"app", "command"} & spec.keys()
+    return {**(dict.fromkeys(("app", "command")) if named else {}), **spec}

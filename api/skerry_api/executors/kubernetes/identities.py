@@ -9,6 +9,7 @@ import time
 
 from skerry_api.domain.errors import Unavailable
 from skerry_api.engine.executions import PodIdentity
+from skerry_api.executors.kubernetes.metrics import Metrics
 from skerry_api.storage.runners import hash_secret
 from skerry_objects.clients import TOKEN_REVIEWS, ApiError, Client, Unreachable
 
@@ -18,15 +19,18 @@ KEPT_SECONDS = 60.0
 _MOST_KNOWN = 1000
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
+# From Kubernetes 1.30 on.
+_NODE_NAME = "authentication.kubernetes.io/node-name"
 
 
 class Identities:
     """Reviews tokens, and remembers the answers for a minute."""
 
-    def __init__(self, client: Client, namespace: str) -> None:
+    def __init__(self, client: Client, namespace: str, metrics: Metrics) -> None:
         """Believe Pods of `namespace`."""
         self._client = client
         self._namespace = namespace
+        self._metrics = metrics
         self._known: dict[str, tuple[float, PodIdentity | None]] = {}
 
     async def identify(self, token: str) -> PodIdentity | None:
@@ -52,7 +56,8 @@ class Identities:
             "spec": {"token": token, "audiences": [AUDIENCE]},
         }
         try:
-            status = (await self._client.create(TOKEN_REVIEWS, None, review))["status"]
+            with self._metrics.asking():
+                status = (await self._client.create(TOKEN_REVIEWS, None, review))["status"]
         except (ApiError, Unreachable) as error:
             raise Unavailable(f"the runner's token cannot be checked now: {error}") from error
         if not status.get("authenticated") or AUDIENCE not in status.get("audiences", ()):
@@ -67,7 +72,7 @@ def identity_of(user: dict[str, object], namespace: str) -> PodIdentity | None:
     extra = user.get("extra")
     if kind != "system" or where != namespace or not isinstance(extra, dict):
         return None
-    pod, uid = extra.get(_POD_NAME), extra.get(_POD_UID)
+    pod, uid, node = extra.get(_POD_NAME), extra.get(_POD_UID), extra.get(_NODE_NAME)
     if not pod or not uid:
         return None
-    return PodIdentity(where, name, str(pod[0]), str(uid[0]))
+    return PodIdentity(where, name, str(pod[0]), str(uid[0]), str(node[0]) if node else None)

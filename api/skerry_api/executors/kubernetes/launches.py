@@ -1,14 +1,16 @@
 """Runs ↔ TaskRun objects: level-triggered, from the record and what the API server shows, with bounded requests.
 
-Nothing is remembered that cannot be found again: after a restart the same decisions follow. At most `MOST_WAITING` attempts
-have a TaskRun and no runner yet, so that a burst of triggers queues in Postgres, not in the API server.
+Nothing is remembered that cannot be found again: after a restart the same decisions follow. Only the first `MOST_WAITING`
+queued attempts are given a TaskRun, shared equally among pools, so that a burst of triggers queues in Postgres, not in the API
+server; one that is overtaken later, by a higher priority or another pool's share, keeps its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import structlog
 
@@ -19,10 +21,13 @@ from skerry_api.engine.completions import Outcome
 from skerry_api.engine.engines import Engine
 from skerry_api.executors.kubernetes import templates
 from skerry_api.executors.kubernetes.decisions import Action, Cancel, Create, Raise, Remove, Settle, Wait, decide
+from skerry_api.executors.kubernetes.metrics import Metrics
+from skerry_api.executors.kubernetes.places import Places
 from skerry_api.executors.kubernetes.reflections import Reflection
 from skerry_api.executors.kubernetes.templates import PodDefaults
 from skerry_api.storage import launches
 from skerry_api.storage.assignments import fetch_assignment
+from skerry_api.storage.databases import plan_anew
 from skerry_api.storage.launches import Launch
 from skerry_objects.clients import RUNNER_POOLS, TASK_RUNS, ApiError, Client, Unreachable
 from skerry_objects.task_runs import TaskRun
@@ -30,6 +35,8 @@ from skerry_objects.task_runs import TaskRun
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
+# News that comes together is looked at together: under load the queue is read this often, not once for every event.
+PAUSE_SECONDS = 0.1
 # Everything that is not over is looked at again this often, whatever was heard.
 RESYNC_SECONDS = 30.0
 MOST_WAITING = 200
@@ -40,10 +47,18 @@ class Launches:
     """Keeps TaskRuns in step with runs, on the replica that leads."""
 
     def __init__(
-        self, engine: Engine, client: Client, namespace: str, pods: PodDefaults, seen: Reflection[TaskRun]
+        self,
+        engine: Engine,
+        client: Client,
+        namespace: str,
+        pods: PodDefaults,
+        seen: Reflection[TaskRun],
+        metrics: Metrics,
     ) -> None:
         """`seen` are the TaskRuns as the API server shows them."""
         self._engine = engine
+        self._metrics = metrics
+        self._places = Places(engine.database, seen)
         self._client = client
         self._namespace = namespace
         self._pods = pods
@@ -53,6 +68,9 @@ class Launches:
         self._since: dict[str, tuple[object, float]] = {}
         self._requests = asyncio.Semaphore(REQUESTS_AT_ONCE)
         self._pools: set[str] = set()
+        # When the next attempt that is delayed may start, in seconds since 1970.
+        self._due = math.inf
+        self._making_pool = asyncio.Lock()
         self._next_resync = 0.0
         self._seen = seen
 
@@ -65,6 +83,11 @@ class Launches:
         """There may be something to launch."""
         self._wake.set()
 
+    def pool_changed(self, name: str, *, is_there: bool) -> None:
+        """A RunnerPool came, changed or went: somebody may have removed one that is still needed."""
+        if not is_there:
+            self._pools.discard(name)
+
     async def run(self) -> None:
         """Reconcile until cancelled."""
         while True:
@@ -75,8 +98,9 @@ class Launches:
             except Exception:
                 # One bad pass must not end all; the next one sees the same.
                 log.exception("launches_failed")
+            await asyncio.sleep(PAUSE_SECONDS)
             try:
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                await asyncio.wait_for(self._wake.wait(), max(0.0, min(POLL_SECONDS, self._due - time.time())))
             except TimeoutError:
                 continue
 
@@ -88,31 +112,41 @@ class Launches:
             names |= self._seen.objects.keys()
         names |= self._since.keys()
         try:
-            async with self._engine.database.autocommit() as connection:
+            async with self._engine.database.transaction() as connection:
+                await plan_anew(connection)
                 queued = await launches.fetch_launchable(connection, MOST_WAITING)
                 known = await launches.fetch_open(connection, list(names)) if names else {}
+            await self._places.write(names)
             known |= {launch.run: launch for launch in queued}
-            await self._settle_all(names | known.keys(), known)
+            self._metrics.waits(launch.pool for launch in queued if self._is_launched(launch))
+            due = {launch.run for launch in queued}
+            delayed = (launch.ready_at for launch in known.values() if launch.run not in due)
+            self._due = min((moment for moment in delayed if moment > time.time()), default=math.inf)
+            await self._settle_all(names | known.keys(), known, due)
         except BaseException:
             self._dirty |= names
             raise
 
-    async def _settle_all(self, names: Iterable[str], known: dict[str, Launch]) -> None:
-        actions = [(name, known.get(name), self._decide(name, known.get(name))) for name in names]
-        work = [(name, action) for name, _, action in actions if action is not None and not isinstance(action, Wait)]
+    def _is_launched(self, launch: Launch) -> bool:
+        seen = self._seen.objects.get(launch.run)
+        return seen is not None and seen.spec.attempt >= launch.number
+
+    async def _settle_all(self, names: Iterable[str], known: dict[str, Launch], due: Container[str]) -> None:
+        actions = [(name, self._decide(name, known.get(name), name in due)) for name in names]
+        work = [(name, action) for name, action in actions if action is not None and not isinstance(action, Wait)]
         results = await asyncio.gather(*(self._act(name, action) for name, action in work), return_exceptions=True)
         for (name, _), result in zip(work, results, strict=True):
             if isinstance(result, BaseException):
                 self._dirty.add(name)
                 log.warning("launch_failed", run=name, error=str(result))
 
-    def _decide(self, name: str, launch: Launch | None) -> Action:
+    def _decide(self, name: str, launch: Launch | None, is_due: bool) -> Action:
         seen = self._seen.objects.get(name)
         now = time.monotonic()
         state = (launch, None if seen is None else seen.metadata.resource_version)
         since = self._since.get(name)
         began = since[1] if since is not None and since[0] == state else now
-        action = decide(launch, seen, now - began, self._engine.settings.cancel_grace_seconds)
+        action = decide(launch, seen, is_due, now - began, self._engine.settings.cancel_grace_seconds)
         if isinstance(action, Wait):
             self._since[name] = (state, began)
         else:
@@ -126,19 +160,24 @@ class Launches:
                     await self._create(launch)
                 case Raise(launch):
                     change = {"spec": {"attempt": launch.number, "podName": None}}
-                    await self._client.patch(TASK_RUNS, self._namespace, name, change)
+                    with self._metrics.writing("patch"):
+                        await self._client.patch(TASK_RUNS, self._namespace, name, change)
+                    self._metrics.launched(time.time() - launch.ready_at)
                 case Remove():
-                    await self._client.delete(TASK_RUNS, self._namespace, name)
+                    with self._metrics.writing("delete"):
+                        await self._client.delete(TASK_RUNS, self._namespace, name)
                 case Settle(launch, reason, message):
                     await self._settle(launch, reason, message)
                 case Cancel(launch):
                     await self._cancel(launch)
 
     async def _create(self, launch: Launch) -> None:
-        await self._ensure_pool(launch)
+        async with self._making_pool:
+            await self._ensure_pool(launch)
         body = templates.task_run(launch).to_json()
         try:
-            await self._client.create(TASK_RUNS, self._namespace, body)
+            with self._metrics.writing("create"):
+                await self._client.create(TASK_RUNS, self._namespace, body)
         except ApiError as error:
             if error.status == 409:
                 return  # Made by us before, or by the replica that led before: the reflection will show it.
@@ -146,6 +185,7 @@ class Launches:
                 await self._settle(launch, Reason.UNSCHEDULABLE, f"the TaskRun was refused: {error.message}")
                 return
             raise
+        self._metrics.launched(time.time() - launch.ready_at)
 
     async def _ensure_pool(self, launch: Launch) -> None:
         if launch.pool in self._pools:
@@ -158,7 +198,8 @@ class Launches:
             launch.workflow, launch.version_id, plan_named(launch.plan), source, self._pods, replicas=0
         )
         try:
-            await self._client.create(RUNNER_POOLS, self._namespace, pool.to_json())
+            with self._metrics.asking():
+                await self._client.create(RUNNER_POOLS, self._namespace, pool.to_json())
         except ApiError as error:
             if error.status != 409:
                 raise
@@ -171,14 +212,22 @@ class Launches:
             return
         error = {"type": reason.value, "message": message}
         if await self._engine.completions.settle(assignment, Outcome(reason, error=error), spawned=True):
-            log.warning("attempt_lost", run=launch.run, attempt=launch.number, reason=reason, message=message)
+            log.warning(
+                "attempt_lost",
+                run=launch.run,
+                attempt=launch.number,
+                reason=reason,
+                message=message,
+                **assignment.place,
+            )
             self._engine.connections.stop_attempts([launch.attempt], "superseded")
             self._engine.peers.tell(attempt=launch.attempt)
 
     async def _cancel(self, launch: Launch) -> None:
         """Its TaskRun was removed. The reflection may lag behind, so the API server is asked once more."""
         try:
-            found = await self._client.get(TASK_RUNS, self._namespace, launch.run)
+            with self._metrics.asking():
+                found = await self._client.get(TASK_RUNS, self._namespace, launch.run)
         except ApiError as error:
             if error.status != 404:
                 raise

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from skerry_api.executors.kubernetes.metrics import Metrics
 from skerry_objects import names
 from skerry_objects.clients import ApiError, Client, Expired, Json, Resource, Unreachable, pause
 from skerry_objects.models import Model
@@ -27,6 +28,7 @@ class Reflection(Generic[Seen]):
         namespace: str,
         kind: type[Seen],
         changed: Callable[[str], None],
+        metrics: Metrics,
         labels: str = "",
     ) -> None:
         """Call `changed` with the name of every object that came, changed or went."""
@@ -35,6 +37,7 @@ class Reflection(Generic[Seen]):
         self._namespace = namespace
         self._kind = kind
         self._changed = changed
+        self._metrics = metrics
         self._labels = labels
         self.objects: dict[str, Seen] = {}
         self.synced = asyncio.Event()
@@ -44,13 +47,15 @@ class Reflection(Generic[Seen]):
         failures = 0
         while True:
             try:
-                version = await self._list()
-                failures = 0
-                while True:
-                    version = await self._watch(version)
+                with self._metrics.asking():
+                    version = await self._list()
+                    failures = 0
+                    while True:
+                        version = await self._watch(version)
             except Expired:
-                continue
+                self._metrics.watch_restarted(self._resource.plural, "expired")
             except (ApiError, Unreachable) as error:
+                self._metrics.watch_restarted(self._resource.plural, "failed")
                 log.warning("watch_failed", kind=self._resource.plural, error=str(error))
                 await pause(failures)
                 failures += 1

@@ -10,16 +10,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
+from skerry_api.domain import ids
 from skerry_api.domain.errors import SkerryError, Unavailable
 from skerry_api.domain.plans import DEFAULT_PLAN, plan_named
 from skerry_api.engine.engines import Engine
 from skerry_api.executors.kubernetes import templates
+from skerry_api.executors.kubernetes.metrics import Metrics
 from skerry_api.executors.kubernetes.reflections import Reflection
+from skerry_api.executors.kubernetes.registrations import Failed, HeldUp, judge
 from skerry_api.executors.kubernetes.templates import PodDefaults
 from skerry_api.storage import workflows
 from skerry_objects import names
@@ -34,19 +38,6 @@ Row = Mapping[Any, Any]
 
 POLL_SECONDS = 1.0
 RESYNC_SECONDS = 30.0
-# From the RunnerPool to the tasks: an image to pull, a node to find, an application to import.
-REGISTER_SECONDS = 300.0
-# What a RunnerPool's Ready condition says when waiting longer will not help.
-_HOPELESS = frozenset(
-    {
-        "ImagePull",
-        "CreateContainerError",
-        "CreateContainerConfigError",
-        "AdmissionRefused",
-        "QuotaExceeded",
-        "Unschedulable",
-    }
-)
 
 
 class Releases:
@@ -60,9 +51,11 @@ class Releases:
         pods: PodDefaults,
         seen: Reflection[Workflow],
         pools: Reflection[RunnerPool],
+        metrics: Metrics,
     ) -> None:
         """`seen` and `pools` are objects as the API server shows them."""
         self._engine = engine
+        self._metrics = metrics
         self._client = client
         self._namespace = namespace
         self._pods = pods
@@ -105,7 +98,9 @@ class Releases:
         if seen is None or seen.metadata.deletion_timestamp is not None:
             return
         try:
-            if not await self._release(seen):
+            with self._metrics.asking():
+                released = await self._release(seen)
+            if not released:
                 self._open.add(name)
         except (Unavailable, Unreachable, ApiError) as error:
             log.warning("release_delayed", workflow=name, error=str(error))
@@ -118,7 +113,8 @@ class Releases:
         reason = error.code if isinstance(error, SkerryError) else "InvalidSpec"
         log.warning("release_refused", workflow=seen.metadata.name, reason=reason, error=str(error))
         try:
-            await self._say(seen, None, (), "False", reason, str(error))
+            with self._metrics.asking():
+                await self._say(seen, None, (), "False", reason, str(error))
         except (ApiError, Unreachable) as away:
             log.warning("release_delayed", workflow=seen.metadata.name, error=str(away))
             self._open.add(seen.metadata.name)
@@ -130,16 +126,13 @@ class Releases:
         status = version["status"]
         if status == "registering":
             await self._ensure_pool(seen, version["id"], source, replicas=1)
-            problem = self._problem(version["id"])
-            if problem is not None:
-                error = {"type": problem[0], "message": problem[1]}
-                await self._engine.finish_registration(version["workflow_id"], version["id"], {"error": error})
-                return False
-            await self._say(seen, None, (), "False", "Registering", "a runner of the new version reports its tasks")
+            await self._register(seen, version)
             return False
         self._registering_since.pop(version["id"], None)
         await self._ensure_pool(seen, version["id"], source, replicas=seen.spec.warm.min if status == "ready" else 0)
         if status == "ready":
+            if seen.status.version != version["id"]:
+                await self._engine.registry.readmit_version(version["id"])
             tasks = sorted(await self._engine.registry.tasks_of(version["id"]))
             await self._say(seen, version["id"], tasks, "True", "Registered", f"{len(tasks)} task(s) registered")
         else:
@@ -162,17 +155,23 @@ class Releases:
         elif found.spec.replicas != replicas:
             await self._client.patch(RUNNER_POOLS, self._namespace, name, {"spec": {"replicas": replicas}})
 
-    def _problem(self, version_id: str) -> tuple[str, str] | None:
-        """Why a version cannot register, if it cannot."""
-        began = self._registering_since.setdefault(version_id, time.monotonic())
-        pool = self._pools.objects.get(names.pool_name(version_id, DEFAULT_PLAN))
-        ready = next((entry for entry in pool.status.conditions if entry.type == "Ready"), None) if pool else None
-        if ready is not None and ready.status == "False" and ready.reason in _HOPELESS:
-            return ready.reason, ready.message or ready.reason
-        if time.monotonic() - began > REGISTER_SECONDS:
-            words = f"no tasks were registered within {REGISTER_SECONDS:g} s"
-            return "RegistrationTimeout", f"{words}: {ready.message}" if ready is not None and ready.message else words
-        return None
+    async def _register(self, seen: Workflow, version: Row) -> None:
+        """Tell how the registration stands, and end it when there is no hope."""
+        began = self._registering_since.setdefault(version["id"], time.monotonic())
+        pool = self._pools.objects.get(names.pool_name(version["id"], DEFAULT_PLAN))
+        standing = judge(pool, time.monotonic() - began)
+        if isinstance(standing, Failed):
+            error = {"type": standing.reason, "message": standing.message}
+            await self._engine.finish_registration(version["workflow_id"], version["id"], {"error": error})
+            self._wake.set()  # To say so at once.
+            return
+        held_up = asdict(standing) if isinstance(standing, HeldUp) else None
+        if held_up != version["waiting"]:
+            async with self._engine.database.transaction() as connection:
+                await workflows.note_waiting(connection, version["id"], held_up)
+            if held_up is not None:
+                log.warning("release_waits", workflow=seen.metadata.name, version=version["id"], **held_up)
+        await self._say(seen, None, (), "False", standing.reason, standing.message)
 
     async def _say(
         self, seen: Workflow, version: str | None, tasks: Any, ready: Any, reason: str, message: str
@@ -206,7 +205,10 @@ async def begin_version(engine: Engine, seen: Workflow) -> Row:
     """The version that a Workflow object stands for, made if there is none."""
     slug, limit = seen.metadata.name, seen.spec.concurrency_limit
     registry = engine.registry
-    row = await registry.create_workflow(slug, isolation="container", concurrency_limit=limit)
+    async with engine.database.transaction() as connection:
+        row = await workflows.fetch_workflow(connection, slug=slug)
+    if row is None:
+        row = await registry.create_workflow(slug, isolation="container", concurrency_limit=limit)
     if row["isolation"] != "container" or row["concurrency_limit"] != limit:
         values = {"isolation": "container", "concurrency_limit": limit}
         row = await registry.update_workflow(row["id"], values)
@@ -216,8 +218,10 @@ async def begin_version(engine: Engine, seen: Workflow) -> Row:
         version = await workflows.fetch_version(connection, workflow_id=row["id"], name=name)
     if version is not None:
         return version
-    version_id = await registry.create_version(row["id"], name, image=seen.spec.image, source=source)
-    log.info("version_released", workflow=slug, version=version_id, name=name, image=seen.spec.image)
+    new = ids.new_id(ids.VERSION)
+    version_id = await registry.create_version(row["id"], name, new, image=seen.spec.image, source=source)
+    if version_id == new:  # Somebody else may have made it meanwhile: the leader, or whoever was asked to release it.
+        log.info("version_released", workflow=slug, version=version_id, name=name, image=seen.spec.image)
     async with engine.database.transaction() as connection:
         begun = await workflows.fetch_version(connection, version_id)
     if begun is None:

@@ -12,12 +12,13 @@ from skerry_api.domain.plans import Plan
 from skerry_api.storage.launches import Launch
 from skerry_objects import names
 from skerry_objects.models import Metadata
-from skerry_objects.runner_pools import PodTemplate, Resources, RunnerPool, RunnerPoolSpec
+from skerry_objects.pod_templates import PodTemplate, Resources
+from skerry_objects.runner_pools import RunnerPool, RunnerPoolSpec
 from skerry_objects.task_runs import TaskRun, TaskRunSpec
 from skerry_objects.workflows import WorkflowSpec
 
-# What of a Workflow makes a new version when it changes; the rest takes effect at once.
-_CODE = ("image", "app", "command", "env", "env_from", "template")
+# What of a Workflow makes a new version when it changes, its template beside; the rest takes effect at once.
+_CODE = ("image", "app", "command", "env", "env_from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class PodDefaults:
         service_account: whose identity they have.
         cpu_ratio: how much of a plan's CPU the scheduler sets aside; the limit is the whole.
         memory_ratio: the same of its memory.
-        template: parts of a RunnerPool's template; what a Workflow says goes before.
+        template: a `SharedTemplate` as JSON; what a Workflow says goes before.
     """
 
     service_account: str | None = None
@@ -62,8 +63,11 @@ def task_run(launch: Launch) -> TaskRun:
 
 
 def source_of(spec: WorkflowSpec) -> dict[str, Any]:
-    """What a version is released from: those parts of a Workflow that concern its code."""
-    return spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(_CODE))
+    """What a version is released from: those parts of a Workflow that concern its Pods."""
+    source = spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(_CODE))
+    # Only what was written: a field that was left out must not replace what holds for all workflows.
+    template = spec.template.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+    return {**source, "template": template}
 
 
 def version_name(source: Mapping[str, Any]) -> str:
@@ -76,7 +80,7 @@ def runner_pool(
     workflow: str, version_id: str, plan: Plan, source: Mapping[str, Any], defaults: PodDefaults, replicas: int
 ) -> RunnerPool:
     """The RunnerPool of a version and plan."""
-    own = {key: source[key] for key in ("image", "app", "command", "env", "envFrom") if key in source}
+    own = {key: source[key] for key in ("image", "app", "command", "env", "envFrom") if source.get(key)}
     resources = Resources(requests=_amounts(plan, defaults.cpu_ratio, defaults.memory_ratio), limits=_amounts(plan))
     account = {} if defaults.service_account is None else {"serviceAccountName": defaults.service_account}
     template = PodTemplate.model_validate(

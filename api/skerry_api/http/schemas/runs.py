@@ -167,6 +167,8 @@ class Attempt(Shape):
     usage: Usage | None = None
     timings: Timings
     runner: Annotated[str | None, Field(description="Which runner had it.")] = None
+    pod_name: Annotated[str | None, Field(description="The Pod it had to itself, on Kubernetes.")] = None
+    node: Annotated[str | None, Field(description="The node that Pod ran on.")] = None
 
 
 class ErrorDetails(Shape):

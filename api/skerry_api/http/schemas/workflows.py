@@ -33,8 +33,33 @@ WORKFLOW_EXAMPLE: dict[str, Any] = {
 }
 
 
-class WorkflowRequest(Shape):
-    """A workflow to make."""
+class Source(Shape):
+    """What a version is released from, as in a Workflow object; what is left out stays as it was."""
+
+    image: Annotated[Name | None, Field(description="The image that holds the tasks.")] = None
+    app: Annotated[
+        Name | None,
+        Field(description="The application, `module:attribute`, if the image does not name it in SKERRY_APP."),
+    ] = None
+    command: Annotated[
+        list[str] | None,
+        Field(max_length=100, description="A program that speaks the socket protocol, in place of `app`."),
+    ] = None
+    env: Annotated[
+        list[dict[str, Any]] | None,
+        Field(
+            max_length=200,
+            description="Environment variables, as in a Pod. What is secret belongs in a Secret: `valueFrom`.",
+        ),
+    ] = None
+
+    def source(self) -> dict[str, Any]:
+        """The part of a Workflow's spec that was given."""
+        return self.model_dump(by_alias=True, exclude_none=True, include=set(Source.model_fields))
+
+
+class WorkflowRequest(Source):
+    """A workflow to make; with an `image`, also its first version."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"name": "Shop", "slug": "shop", "isolation": "process"}]}
@@ -107,7 +132,7 @@ class WorkflowItem(Shape):
     cursor: Cursor
 
 
-class VersionRequest(Shape):
+class VersionRequest(Source):
     """A version to release."""
 
     model_config = ConfigDict(
@@ -115,16 +140,14 @@ class VersionRequest(Shape):
     )
 
     workflow_id: Name
-    image: Annotated[Name | None, Field(description="The image that holds the tasks.")] = None
-    app: Annotated[
-        Name | None,
-        Field(description="The application, `module:attribute`, if the image does not name it in SKERRY_APP."),
-    ] = None
-    command: Annotated[
-        list[str] | None,
-        Field(max_length=100, description="A program that speaks the socket protocol, in place of `app`."),
-    ] = None
     commit: Name | None = None
+
+
+class Waiting(Shape):
+    """What holds a registration up."""
+
+    reason: Annotated[str, Field(description="One word, such as the cluster's `ImagePull`.")]
+    message: Annotated[str, Field(description="The same for people.")]
 
 
 class Version(Shape):
@@ -151,6 +174,9 @@ class Version(Shape):
     name: str
     image: str | None = None
     error: Annotated[str | None, Field(description="Why its tasks could not be registered: the traceback.")] = None
+    waiting: Annotated[Waiting | None, Field(description="What holds it up while it registers, if anything does.")] = (
+        None
+    )
     created_at: Time
     ready_at: datetime | None = None
 

@@ -68,8 +68,14 @@ def _release(server: connections.Connection, name: str, image: str) -> dict[str,
 
 def _settled(server: connections.Connection, version: dict[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + _WAIT_SECONDS
+    told: set[str] = set()
     with outputs.progress("Starting the image to learn its tasks…"):
         while version["status"] not in {"ready", *workflows.FAILED}:
+            held_up = (version.get("waiting") or {}).get("message")
+            # A cluster that tries again says the same again, with its last error in between.
+            if held_up and held_up not in told:
+                outputs.note(f"waiting: {held_up}")
+                told.add(held_up)
             if time.monotonic() > deadline:
                 raise problems.Problem(
                     f"{version['id']} was not ready after {_WAIT_SECONDS:.0f} s.",

@@ -217,8 +217,13 @@ def _attempt_row(attempt: Record, now: datetime) -> tuple[str | Text, ...]:
         running,
         _seconds(usage.get("cpuSeconds")),
         durations.memory(peak) if peak else "",
-        str(attempt.get("podName") or attempt.get("runner") or ""),
+        _where(attempt),
     )
+
+
+def _where(attempt: Record) -> str:
+    place = str(attempt.get("podName") or attempt.get("runner") or "")
+    return f"{place} on {attempt['node']}" if attempt.get("node") else place
 
 
 def _seconds(value: float | None) -> str:

@@ -50,7 +50,7 @@ def list_versions(
     as_json: options.AsJson = False,
     url: options.Url = None,
 ) -> None:
-    """List the versions of a workflow, newest first; a failed registration is shown with its error."""
+    """List the versions of a workflow, newest first, and what the newest waits for or why it could not be registered."""
     with connections.connect(url) as server:
         record = find(server, workflow)
         versions = server.records("/v1/workflowversions", "workflowVersion", limit, workflowId=record["id"])
@@ -59,6 +59,8 @@ def list_versions(
     outputs.show(tables.versions_table(versions, datetime.now(UTC)))
     if versions and versions[0].get("error"):
         outputs.show(tables.panel(str(versions[0]["error"]), f"{versions[0]['id']} could not be registered"))
+    if versions and versions[0].get("waiting"):
+        outputs.note(f"{versions[0]['id']} is waiting: {versions[0]['waiting']['message']}")
 
 
 @app.command("delete", epilog=options.examples("skerry workflows delete shop --yes"))

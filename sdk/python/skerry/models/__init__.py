@@ -3,7 +3,7 @@
 Every model keeps the server's JSON in `raw`, also what a newer server adds to it.
 """
 
-from skerry.models.deployments import Plan, RegisteredTask, TaskParameter, Workflow, WorkflowVersion
+from skerry.models.deployments import Plan, RegisteredTask, TaskParameter, Waiting, Workflow, WorkflowVersion
 from skerry.models.keys import ApiKey, NewApiKey
 from skerry.models.runs import Attempt, ErrorDetails, LogLine, Run, RunTree, ServerEvent, Timings, Usage
 from skerry.models.values import Json, Model
@@ -24,6 +24,7 @@ __all__ = [
     "TaskParameter",
     "Timings",
     "Usage",
+    "Waiting",
     "Workflow",
     "WorkflowVersion",
 ]

@@ -95,8 +95,16 @@ class Workflow(Model):
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What holds the registration of a version up, such as an image that cannot be pulled yet."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkflowVersion(Model):
-    """One release of a workflow. `error` says why registering it failed."""
+    """One release of a workflow. `error` says why registering it failed, `waiting` what holds it up."""
 
     id: str
     workflow_id: str
@@ -106,11 +114,13 @@ class WorkflowVersion(Model):
     error: str | None
     created_at: datetime | None
     ready_at: datetime | None
+    waiting: Waiting | None = None
 
     @classmethod
     def from_json(cls, fields: Json) -> Self:
         """Read the API's spelling."""
         get = fields.get
+        held_up = get("waiting")
         return cls(
             raw=fields,
             id=fields["id"],
@@ -121,6 +131,7 @@ class WorkflowVersion(Model):
             error=get("error"),
             created_at=moment(get("createdAt")),
             ready_at=moment(get("readyAt")),
+            waiting=Waiting(held_up["reason"], held_up["message"]) if held_up else None,
         )
 
 

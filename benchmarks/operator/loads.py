@@ -1,0 +1,102 @@
+"""A load: so many objects, asked for at a steady rate, and the wait for their end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.operator import audits
+from benchmarks.operator.audits import Trail, Write
+from benchmarks.operator.planes import NAMESPACE
+from benchmarks.processes import BenchmarkError
+from skerry_objects.clients import Client, Resource
+
+Json = dict[str, Any]
+Done = Callable[[Json], bool | None]
+
+# Requests at once; as many as the operator makes.
+AT_ONCE = 16
+POLL_SECONDS = 0.25
+# Pods run for one second: when nothing was written for longer, it is worth asking whether all is over.
+QUIET_SECONDS = 2.5
+STUCK_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Load:
+    """What was asked for, and what was written on the way.
+
+    Attributes:
+        began: Just before the first request, seconds since the epoch.
+        writes: By anybody, until the end was noticed.
+    """
+
+    began: float
+    writes: list[Write]
+
+
+async def run(client: Client, resource: Resource, bodies: list[Json], rate: float, trail: Trail, done: Done) -> Load:
+    """Create objects and wait until all are `done`.
+
+    Args:
+        client: Of a user that the API server does not hold back.
+        resource: What they are.
+        bodies: The objects.
+        rate: How many a second are asked for, if the API server takes them.
+        trail: The API server's log.
+        done: Whether an object came to the end that is waited for; None: not yet, False: to another.
+
+    Raises:
+        BenchmarkError: One came to another end, or nothing has moved for a while.
+    """
+    began = time.time()
+    await _create(client, resource, bodies, rate)
+    names = {body["metadata"]["name"] for body in bodies}
+
+    async def over() -> bool:
+        items, _ = await client.list(resource, NAMESPACE)
+        ends = {item["metadata"]["name"]: done(item) for item in items}
+        wrong = [name for name in names if ends.get(name) is False]
+        if wrong:
+            raise BenchmarkError(f"{len(wrong)} {resource.plural} did not come to the end they should, such as {wrong[0]}")
+        return all(ends.get(name) for name in names)
+
+    return Load(began, await _until(over, trail, resource.plural))
+
+
+async def _create(client: Client, resource: Resource, bodies: list[Json], rate: float) -> None:
+    turns = asyncio.Semaphore(AT_ONCE)
+    began = time.monotonic()
+
+    async def create(body: Json) -> None:
+        try:
+            await client.create(resource, NAMESPACE, body)
+        finally:
+            turns.release()
+
+    async with asyncio.TaskGroup() as group:
+        for number, body in enumerate(bodies):
+            await asyncio.sleep(began + number / rate - time.monotonic())
+            await turns.acquire()
+            group.create_task(create(body))
+
+
+async def _until(over: Callable[[], Awaitable[bool]], trail: Trail, what: str) -> list[Write]:
+    """Everything written until all is over; that is asked for only when it is quiet, as the answer is expensive."""
+    writes: list[Write] = []
+    moved, asked = time.monotonic(), 0.0
+    while True:
+        await asyncio.sleep(POLL_SECONDS)
+        news, now = trail.read(), time.monotonic()
+        writes += news
+        if any(audits.is_work(write) for write in news):
+            moved = now
+        if now - max(moved, asked) > QUIET_SECONDS:
+            if await over():
+                return writes
+            asked = time.monotonic()
+        if now - moved > STUCK_SECONDS:
+            raise BenchmarkError(f"{what}: not all came to their end, and nothing has moved for {STUCK_SECONDS:.0f} s")

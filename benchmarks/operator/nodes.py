@@ -1,0 +1,100 @@
+"""Nodes that only pretend, by KWOK: a Pod on them runs at once and, if it ends at all, a moment later."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+Json = dict[str, Any]
+
+COUNT = 20
+# Room for everything: the scheduler must not be what is measured.
+CAPACITY = {"cpu": "4k", "memory": "16Ti", "pods": "10k"}
+# Without Leases KWOK's nodes become NotReady, and their Pods are evicted.
+LEASE_SECONDS = 40
+AT_ONCE = 16
+
+_RUNNING = """
+{{ $now := Now }}
+phase: Running
+startTime: {{ $now | Quote }}
+hostIP: {{ NodeIPWith .spec.nodeName | Quote }}
+podIP: {{ PodIPWith .spec.nodeName false .metadata.uid .metadata.name .metadata.namespace | Quote }}
+conditions:
+{{ range $type := list "Initialized" "Ready" "ContainersReady" }}
+- {type: {{ $type }}, status: "True", lastTransitionTime: {{ $now | Quote }}}
+{{ end }}
+containerStatuses:
+{{ range .spec.containers }}
+- name: {{ .name | Quote }}
+  image: {{ .image | Quote }}
+  ready: true
+  started: true
+  restartCount: 0
+  state: {running: {startedAt: {{ $now | Quote }}}}
+{{ end }}
+"""
+_SUCCEEDED = """
+{{ $now := Now }}
+{{ $began := .status.startTime }}
+phase: Succeeded
+containerStatuses:
+{{ range .spec.containers }}
+- name: {{ .name | Quote }}
+  image: {{ .image | Quote }}
+  ready: false
+  started: false
+  restartCount: 0
+  state: {terminated: {exitCode: 0, reason: Completed, startedAt: {{ $began | Quote }}, finishedAt: {{ $now | Quote }}}}
+{{ end }}
+"""
+
+
+def nodes() -> list[Json]:
+    """As many as make the scheduler choose."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": f"kwok-{number}", "annotations": {"kwok.x-k8s.io/node": "fake"}},
+            "status": {"allocatable": CAPACITY, "capacity": CAPACITY},
+        }
+        for number in range(COUNT)
+    ]
+
+
+def is_usable(node: Json) -> bool:
+    """Whether the scheduler may use a node."""
+    return not node["spec"].get("taints")
+
+
+def configuration(run_seconds: float | None) -> str:
+    """KWOK's configuration.
+
+    Args:
+        run_seconds: How long a Pod runs before it succeeds; None lets it run on.
+    """
+    options = {"podPlayStageParallelism": AT_ONCE, "nodeLeaseDurationSeconds": LEASE_SECONDS, "manageAllNodes": True}
+    documents: list[Json] = [
+        {"apiVersion": "config.kwok.x-k8s.io/v1alpha1", "kind": "KwokConfiguration", "options": options},
+        _stage("run", {"phase": "Pending"}, {"statusTemplate": _RUNNING}),
+        _stage("remove", {"deleted": True}, {"finalizers": {"empty": True}, "delete": True}),
+    ]
+    if run_seconds is not None:
+        delay = {"durationMilliseconds": round(run_seconds * 1000)}
+        documents.append(_stage("succeed", {"phase": "Running"}, {"statusTemplate": _SUCCEEDED}, delay))
+    return "\n---\n".join(json.dumps(document) for document in documents)
+
+
+def _stage(name: str, when: Json, following: Json, delay: Json | None = None) -> Json:
+    deleted = "Exists" if when.get("deleted") else "DoesNotExist"
+    rules: list[Json] = [{"key": ".metadata.deletionTimestamp", "operator": deleted}]
+    if "phase" in when:
+        rules.append({"key": ".status.phase", "operator": "In", "values": [when["phase"]]})
+    spec = {
+        "resourceRef": {"apiGroup": "v1", "kind": "Pod"},
+        "selector": {"matchExpressions": rules},
+        "next": following,
+        **({"delay": delay} if delay else {}),
+    }
+    return {"apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "Stage", "metadata": {"name": name}, "spec": spec}

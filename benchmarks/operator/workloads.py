@@ -1,0 +1,96 @@
+"""The objects of a load: TaskRuns of one RunnerPool, and Jobs with the very Pod that the operator would make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.operator.planes import NAMESPACE
+from skerry_objects import names
+from skerry_objects.clients import TASK_RUNS, Resource
+from skerry_objects.models import Metadata
+from skerry_objects.pod_templates import PodTemplate, Resources
+from skerry_objects.runner_pools import RunnerPool, RunnerPoolSpec
+from skerry_objects.task_runs import TaskRun, TaskRunSpec
+from skerry_operator.manifests import Surroundings, attempt_pod
+
+Json = dict[str, Any]
+
+JOBS = Resource("batch/v1", "jobs")
+NAMESPACES = Resource("v1", "namespaces")
+NODES = Resource("v1", "nodes")
+SERVICE_ACCOUNTS = Resource("v1", "serviceaccounts")
+DEFINITIONS = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
+ROLE_BINDINGS = Resource("rbac.authorization.k8s.io/v1", "rolebindings")
+
+URL = "http://control-plane.test:8120"
+# As the operator has it where nothing is set.
+USER = 65532
+VERSION = "wfv-benchmark"
+POOL = names.pool_name(VERSION, "standard")
+
+
+def pool() -> RunnerPool:
+    """The pool that all TaskRuns take their Pods' template from; it keeps no Pods ahead."""
+    size = {"cpu": "100m", "memory": "128Mi"}
+    template = PodTemplate(
+        image="registry.test/benchmark:1", app="tasks:app", resources=Resources(requests=size, limits=size)
+    )
+    spec = RunnerPoolSpec(workflow="benchmark", version=VERSION, plan="standard", template=template)
+    return RunnerPool(metadata=Metadata(name=POOL), spec=spec)
+
+
+def task_run(name: str) -> Json:
+    """A TaskRun as the control plane writes it."""
+    return _manifest(_task_run(name).to_json())
+
+
+def job(name: str) -> Json:
+    """A Job whose Pod is that of a TaskRun of this name, and that is not retried either."""
+    pod = attempt_pod(_task_run(name), pool(), Surroundings(URL, None, USER))
+    template = {"metadata": {"labels": pod["metadata"]["labels"]}, "spec": pod["spec"]}
+    spec = {"backoffLimit": 0, "template": template}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}
+
+
+def pool_manifest() -> Json:
+    """The pool, to be created."""
+    return _manifest(pool().to_json())
+
+
+def operators_binding(user: str) -> Json:
+    """Lets the operator's user act in the namespace, as a service account is let: by role."""
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "operator"},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+    }
+
+
+def outcome(resource: Resource, item: Json) -> bool | None:
+    """Whether a TaskRun or Job succeeded; None while it is not over."""
+    status = item.get("status") or {}
+    if resource == TASK_RUNS:
+        phase = status.get("phase")
+        return None if phase not in ("Succeeded", "Failed", "Canceled") else phase == "Succeeded"
+    conditions = {entry["type"] for entry in status.get("conditions") or () if entry["status"] == "True"}
+    return True if "Complete" in conditions else False if "Failed" in conditions else None
+
+
+def _task_run(name: str) -> TaskRun:
+    spec = TaskRunSpec(
+        run_id=name,
+        workflow="benchmark",
+        version=VERSION,
+        task="nothing",
+        pool_ref=POOL,
+        plan="standard",
+        timeout_seconds=600,
+    )
+    return TaskRun(metadata=Metadata(name=name, namespace=NAMESPACE), spec=spec)
+
+
+def _manifest(item: Json) -> Json:
+    return {key: value for key, value in item.items() if key != "status"}
