@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,9 @@ from typing import Any
 import orjson
 
 from benchmarks.operator import credentials
+
+# Events are for people, and Leases tell that somebody lives: neither brings anything further.
+NOT_WORK = frozenset({"events", "leases"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,14 @@ class Step:
     last: float
 
 
-def steps(writes: Iterable[Write], resource: str, began: float) -> dict[str, Step]:
+def steps(writes: Iterable[Write], resource: str, began: float, run_seconds: float) -> dict[str, Step]:
     """The way of all objects together, from the request for them to their recorded end.
 
     Args:
         writes: Of one load.
         resource: `taskruns` or `jobs`.
         began: When the load began, seconds since the epoch.
+        run_seconds: How long Pods run.
     """
     told: dict[str, list[float]] = {name: [] for name in ("object", "Pod", "node")}
     status: dict[str, list[float]] = {}
@@ -89,7 +93,9 @@ def steps(writes: Iterable[Write], resource: str, began: float) -> dict[str, Ste
             case _, "pods/status" if write.user == credentials.KWOK:
                 pods.setdefault(write.name, []).append(write.ended)
     told["Pod runs"] = [moments[0] for moments in pods.values()]
-    told["Pod ended"] = [moments[-1] for moments in pods.values() if len(moments) > 1]
+    # KWOK may say either twice.
+    ends = (next((each for each in moments if each >= moments[0] + run_seconds), None) for moments in pods.values())
+    told["Pod ended"] = [moment for moment in ends if moment is not None]
     told["end recorded"] = [moments[-1] for moments in status.values()]
     return {
         name: Step(len(moments), statistics.median(moments) - began, max(moments) - began)
@@ -98,14 +104,14 @@ def steps(writes: Iterable[Write], resource: str, began: float) -> dict[str, Ste
     }
 
 
-def is_work(write: Write) -> bool:
-    """Whether it brings something further: Events are for people, and Leases tell that somebody lives."""
-    return write.resource not in ("events", "leases")
+def counts(writes: Iterable[Write]) -> dict[str, int]:
+    """How many there are of each kind, such as `create pods`, the most frequent first; refused ones included."""
+    return dict(Counter(f"{write.verb} {write.resource}" for write in writes).most_common())
 
 
-def counts(writes: Iterable[Write], user: str) -> Counter[str]:
-    """How often a user asked for each kind of change, refused ones included."""
-    return Counter(f"{write.verb} {write.resource}" for write in writes if write.user == user)
+def total(counted: Mapping[str, int], apart: Collection[str] = NOT_WORK) -> int:
+    """How many there are in all, those of some resources apart."""
+    return sum(count for what, count in counted.items() if what.split()[1] not in apart)
 
 
 def _write(event: dict[str, Any]) -> Write:

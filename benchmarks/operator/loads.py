@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.operator import audits
+from benchmarks.operator import audits, credentials, workloads
 from benchmarks.operator.audits import Trail, Write
-from benchmarks.operator.planes import NAMESPACE
+from benchmarks.operator.planes import NAMESPACE, Plane
 from benchmarks.processes import BenchmarkError
-from skerry_objects.clients import Client, Resource
+from skerry_objects.clients import ApiError, Client, Resource, Unreachable
 
 Json = dict[str, Any]
-Done = Callable[[Json], bool | None]
+Done = Callable[[Resource, Json], bool | None]
 
 # Requests at once; as many as the operator makes.
 AT_ONCE = 16
@@ -38,33 +38,43 @@ class Load:
     writes: list[Write]
 
 
-async def run(client: Client, resource: Resource, bodies: list[Json], rate: float, trail: Trail, done: Done) -> Load:
-    """Create objects and wait until all are `done`.
+def run(plane: Plane, resource: Resource, names: list[str], rate: float, done: Done) -> Load:
+    """Create TaskRuns or Jobs and wait until all are `done`.
 
     Args:
-        client: Of a user that the API server does not hold back.
-        resource: What they are.
-        bodies: The objects.
+        plane: Where.
+        resource: Which of the two.
+        names: Of the objects.
         rate: How many a second are asked for, if the API server takes them.
-        trail: The API server's log.
         done: Whether an object came to the end that is waited for; None: not yet, False: to another.
 
     Raises:
-        BenchmarkError: One came to another end, or nothing has moved for a while.
+        BenchmarkError: One was refused or came to another end, or nothing has moved for a while.
     """
-    began = time.time()
-    await _create(client, resource, bodies, rate)
-    names = {body["metadata"]["name"] for body in bodies}
+    try:
+        return asyncio.run(_run(plane, resource, names, rate, done))
+    except ExceptionGroup as problems:
+        raise BenchmarkError(f"{resource.plural}: {problems.exceptions[0]}") from problems
+    except (ApiError, Unreachable) as problem:
+        raise BenchmarkError(f"{resource.plural}: {problem}") from problem
 
-    async def over() -> bool:
-        items, _ = await client.list(resource, NAMESPACE)
-        ends = {item["metadata"]["name"]: done(item) for item in items}
-        wrong = [name for name in names if ends.get(name) is False]
-        if wrong:
-            raise BenchmarkError(f"{len(wrong)} {resource.plural} did not come to the end they should, such as {wrong[0]}")
-        return all(ends.get(name) for name in names)
 
-    return Load(began, await _until(over, trail, resource.plural))
+async def _run(plane: Plane, resource: Resource, names: list[str], rate: float, done: Done) -> Load:
+    make = workloads.job if resource == workloads.JOBS else workloads.task_run
+    bodies, trail = [make(name) for name in names], Trail(plane.audit)
+    async with Client(plane.configuration(credentials.CLIENT), connections=AT_ONCE) as client:
+
+        async def over() -> bool:
+            items, _ = await client.list(resource, NAMESPACE)
+            ends = {item["metadata"]["name"]: done(resource, item) for item in items}
+            wrong = [name for name in names if ends.get(name) is False]
+            if wrong:
+                raise BenchmarkError(f"{len(wrong)} {resource.plural} came to a wrong end, such as {wrong[0]}")
+            return all(ends.get(name) for name in names)
+
+        began = time.time()
+        await _create(client, resource, bodies, rate)
+        return Load(began, await _until(over, trail, resource.plural))
 
 
 async def _create(client: Client, resource: Resource, bodies: list[Json], rate: float) -> None:
@@ -92,7 +102,7 @@ async def _until(over: Callable[[], Awaitable[bool]], trail: Trail, what: str) -
         await asyncio.sleep(POLL_SECONDS)
         news, now = trail.read(), time.monotonic()
         writes += news
-        if any(audits.is_work(write) for write in news):
+        if any(write.resource not in audits.NOT_WORK for write in news):
             moved = now
         if now - max(moved, asked) > QUIET_SECONDS:
             if await over():

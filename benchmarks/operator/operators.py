@@ -47,6 +47,17 @@ class Operator:
         return found.get("active") == 1 and found.get("resynced_timestamp_seconds", 0) > 0
 
 
+def active(plane: Plane) -> Operator:
+    """Start it, and wait until it acts.
+
+    Raises:
+        BenchmarkError: It ended, or does not act within `START_SECONDS`.
+    """
+    operator = started(plane)
+    operator.child.wait_until(operator.is_active, START_SECONDS, "first comparison")
+    return operator
+
+
 def started(plane: Plane) -> Operator:
     """Start it as a part of the control plane; it may not act yet."""
     port = stages.free_port()

@@ -80,10 +80,10 @@ def binaries() -> Path:
 
 def versions() -> str:
     """What is measured on."""
-    folder, said = binaries(), []
+    folder = binaries()
+    said = []
     for name in ("kube-apiserver", "etcd", "kwok"):
-        command = [folder / name, "--version"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        done = subprocess.run([folder / name, "--version"], capture_output=True, text=True, check=False, timeout=30)
         said.append(next(iter(done.stdout.splitlines()), name))
     return ", ".join(said)
 
@@ -187,7 +187,7 @@ def _kwok(folder: Path, plane: Plane, run_seconds: float | None) -> list[str | P
     configuration = plane.stage.folder / "kwok.yaml"
     configuration.write_text(nodes.configuration(run_seconds))
     kubeconfig = plane.credentials.kubeconfig(credentials.KWOK)
-    return [folder / "kwok", f"--config={configuration}", f"--kubeconfig={kubeconfig}"]
+    return [folder / "kwok", f"--config={configuration}", f"--kubeconfig={kubeconfig}", "--v=WARN"]
 
 
 def _answers(url: str) -> bool:

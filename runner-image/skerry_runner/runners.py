@@ -100,9 +100,10 @@ class Runner:
             await self._slots.open(min(self._settings.capacity, MOST_STANDBYS) + 1)
             self._places.start()
             self._background(self._session.run(self))
-            # What lives now lives as long as the runner: the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
+            if self._settings.pinned_attempt is None:
+                # What lives now lives as long as the runner: the collector need not look at it again.
+                gc.collect()
+                gc.freeze()
             gc.set_threshold(_COLLECT_AFTER, 20, 20)
             await self._left.wait()
         finally:

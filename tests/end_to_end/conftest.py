@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -21,6 +21,16 @@ def installation(request: pytest.FixtureRequest) -> Iterator[Installation]:
         installation.deploy("generation-loop", "generation-loop")
         installation.deploy("faults", "faults")
         yield installation
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show beside a failure how the cluster stands."""
+    report = yield
+    installation = getattr(item, "funcargs", {}).get("installation")
+    if report.failed and isinstance(installation, Installation):
+        report.sections.append(("the cluster", installation.circumstances()))
+    return report
 
 
 @pytest.fixture

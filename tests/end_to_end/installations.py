@@ -15,7 +15,7 @@ from typing import Any
 
 from skerry import Client
 from skerry.models import Run
-from tests.end_to_end.clusters import ROOT, Namespace, eventually, run
+from tests.end_to_end.clusters import ROOT, CommandFailed, Namespace, eventually, run
 from tests.ledgers import ATTEMPTS, RUNS, Ledger
 
 RELEASE = "skerry"
@@ -122,6 +122,22 @@ class Installation:
         self.ledger.check(*([tuple(row.values()) for row in record[noun]] for noun in ("runs", "attempts")))
         twice = "SELECT message FROM logs WHERE message LIKE 'begin %' GROUP BY run_id, attempt, message HAVING count(*) > 1"
         assert self.sql(twice) == "", "user code of one attempt ran more than once"
+
+    def circumstances(self) -> str:
+        """What a person would look at first when something went wrong."""
+        seen = []
+        for namespace, arguments in (
+            (self.own, ("get", "pods", "--output", "wide")),
+            (self.tasks, ("get", "workflows,runnerpools,taskruns", "--output", "wide")),
+            (self.tasks, ("get", "pods", "--field-selector", "status.phase!=Succeeded")),
+            (self.own, ("logs", "deployment/skerry-control-plane", "--all-pods", "--tail", "25")),
+            (self.own, ("logs", "deployment/skerry-operator", "--all-pods", "--tail", "25")),
+        ):
+            try:
+                seen.append(namespace.kubectl(*arguments))
+            except CommandFailed as error:
+                seen.append(str(error))
+        return "\n".join(seen)
 
     def idle(self, seconds: float = 60.0) -> None:
         """Wait until no task Pod runs."""

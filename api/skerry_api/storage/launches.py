@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from skerry_api.domain.states import RunStatus
 from skerry_api.storage import statements, tables
 from skerry_api.storage.assignments import Assignment, assignment_from
 from skerry_api.storage.databases import fetch_rows
@@ -114,6 +115,12 @@ async def fetch_open(connection: AsyncConnection, runs: Sequence[str]) -> dict[s
     """The open attempts of `runs`, by run; a run that is over, or unknown, has none."""
     launches = [_launch(row) for row in await fetch_rows(connection, OPEN_LAUNCHES, (list(runs),))]
     return {launch.run: launch for launch in launches}
+
+
+async def fetch_canceled(connection: AsyncConnection, runs: Sequence[str]) -> frozenset[str]:
+    """Those of `runs` that were canceled."""
+    found = select(tables.runs.c.id).where(tables.runs.c.id.in_(runs), tables.runs.c.status == RunStatus.CANCELED)
+    return frozenset((await connection.execute(found)).scalars())
 
 
 async def claim_attempt(

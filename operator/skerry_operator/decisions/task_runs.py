@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from skerry_objects import names
-from skerry_objects.task_runs import TERMINAL, Reason, TaskRun, TaskRunStatus
+from skerry_objects.task_runs import TERMINAL, Phase, Reason, TaskRun, TaskRunStatus
 from skerry_operator import statuses
 from skerry_operator.classifications import OVERDUE, Refusal, Sight, Stage, classify, classify_departed
 from skerry_operator.decisions.actions import (
@@ -139,7 +139,10 @@ def _with_pod(scene: Scene, pod: Pod, patience: Patience) -> Decision:
         overdue = (pod.deletion_at + OVERDUE - scene.now).total_seconds()
         return Decision(look_again=overdue + 1)
     if sight.stage is Stage.RUNNING:
-        return Decision((WriteStatus(statuses.running(scene.run, pod, sight, scene.now)),))
+        status = WriteStatus(statuses.running(scene.run, pod, sight, scene.now))
+        if statuses.present(scene.run).phase is Phase.RUNNING:
+            return Decision((status,))
+        return Decision((status, Announce("Normal", "Started", f"Pod {pod.name} runs on node {pod.node}")))
     if sight.reason is None:
         return Decision()
     return _held_up(scene, pod, sight, patience, retry=False)
@@ -205,7 +208,7 @@ def _repeats(message: str | None) -> bool:
 def _over(scene: Scene, pod: Pod | None, sight: Sight) -> Decision:
     status = statuses.ended(scene.run, pod, sight, scene.now)
     if sight.reason is Reason.COMPLETED:
-        return Decision((WriteStatus(status),), 0.0)
+        return Decision((WriteStatus(status), Announce("Normal", "Succeeded", f"Pod {status.pod_name} succeeded")), 0.0)
     words = status.reason or "", status.message or ""
     said = Announce("Normal", *words) if sight.reason is Reason.CANCELED else Announce("Warning", *words)
     return Decision((WriteStatus(status), said), 0.0)

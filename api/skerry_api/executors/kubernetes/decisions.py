@@ -89,7 +89,7 @@ def decide(
         seen: its TaskRun; None when there is none.
         is_due: whether its attempt is queued and should have a container now.
         unchanged_seconds: for how long both have been like this.
-        grace_seconds: what a canceled Pod has to end by itself.
+        grace_seconds: what the Pod of a run that is over has to end by itself.
     """
     if launch is None:
         return None if seen is None or _is_over(seen) else _after(grace_seconds, unchanged_seconds, Remove())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Set
 
 import structlog
 
@@ -30,7 +30,7 @@ from skerry_api.storage.assignments import fetch_assignment
 from skerry_api.storage.databases import plan_anew
 from skerry_api.storage.launches import Launch
 from skerry_objects.clients import RUNNER_POOLS, TASK_RUNS, ApiError, Client, Unreachable
-from skerry_objects.task_runs import TaskRun
+from skerry_objects.task_runs import TERMINAL, TaskRun
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,8 @@ PAUSE_SECONDS = 0.1
 # Everything that is not over is looked at again this often, whatever was heard.
 RESYNC_SECONDS = 30.0
 MOST_WAITING = 200
+# A runner leaves when its attempt's end is recorded; a busy node may take long to say so.
+LINGER_SECONDS = 60.0
 REQUESTS_AT_ONCE = 16
 
 
@@ -68,6 +70,7 @@ class Launches:
         self._since: dict[str, tuple[object, float]] = {}
         self._requests = asyncio.Semaphore(REQUESTS_AT_ONCE)
         self._pools: set[str] = set()
+        self._canceled: Set[str] = frozenset()
         # When the next attempt that is delayed may start, in seconds since 1970.
         self._due = math.inf
         self._making_pool = asyncio.Lock()
@@ -116,6 +119,8 @@ class Launches:
                 await plan_anew(connection)
                 queued = await launches.fetch_launchable(connection, MOST_WAITING)
                 known = await launches.fetch_open(connection, list(names)) if names else {}
+                ending = [name for name in names - known.keys() if self._has_live_pod(name)]
+                self._canceled = await launches.fetch_canceled(connection, ending) if ending else frozenset()
             await self._places.write(names)
             known |= {launch.run: launch for launch in queued}
             self._metrics.waits(launch.pool for launch in queued if self._is_launched(launch))
@@ -126,6 +131,10 @@ class Launches:
         except BaseException:
             self._dirty |= names
             raise
+
+    def _has_live_pod(self, name: str) -> bool:
+        seen = self._seen.objects.get(name)
+        return seen is not None and seen.status.phase not in TERMINAL
 
     def _is_launched(self, launch: Launch) -> bool:
         seen = self._seen.objects.get(launch.run)
@@ -146,7 +155,8 @@ class Launches:
         state = (launch, None if seen is None else seen.metadata.resource_version)
         since = self._since.get(name)
         began = since[1] if since is not None and since[0] == state else now
-        action = decide(launch, seen, is_due, now - began, self._engine.settings.cancel_grace_seconds)
+        grace = self._engine.settings.cancel_grace_seconds if name in self._canceled else LINGER_SECONDS
+        action = decide(launch, seen, is_due, now - began, grace)
         if isinstance(action, Wait):
             self._since[name] = (state, began)
         else:
