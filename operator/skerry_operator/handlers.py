@@ -17,6 +17,7 @@ from typing import Any, Final
 import aiohttp
 import kopf
 import structlog
+import uvloop
 
 from skerry_objects import names
 from skerry_objects.configurations import Configuration
@@ -26,8 +27,10 @@ from skerry_operator.stores import Kind
 log = structlog.get_logger(__name__)
 
 Event = tuple[Kind, str | None, Mapping[str, Any]]
-CHUNK: Final = 500
+CHUNK: Final = 200
 REQUEST_SECONDS: Final = 30.0
+# kopf has a task for each object, and that task the object as it came last: not for longer than a change takes.
+IDLE_SECONDS: Final = 0.1
 FAREWELL_SECONDS: Final = 3.0
 BACK_OFFS: Final = (0.5, 1.0, 2.0, 4.0, 4.0)
 
@@ -95,7 +98,7 @@ async def follow(configuration: Configuration, namespace: str, tell: Callable[[l
 
     def run() -> None:
         try:
-            asyncio.run(_operate(configuration, namespace, ear, stop))
+            uvloop.run(_operate(configuration, namespace, ear, stop))
         except Exception:
             log.exception("watches_failed")
         finally:
@@ -156,6 +159,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.persistence.diffbase_storage = _NoDiffBase()
     settings.persistence.progress_storage = _NoProgress()
     settings.watching.chunk_size = CHUNK
+    settings.queueing.idle_timeout = IDLE_SECONDS
     settings.watching.label_selectors["", "v1", "pods"] = SELECTORS[Kind.POD]
     settings.networking.request_timeout = REQUEST_SECONDS
     settings.networking.connect_timeout = REQUEST_SECONDS

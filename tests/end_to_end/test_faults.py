@@ -63,6 +63,21 @@ def test_a_control_plane_replica_dies_mid_run(skerry: Installation) -> None:
     assert_all_succeed(skerry, runs)
 
 
+def test_the_control_plane_is_away_for_a_while(skerry: Installation) -> None:
+    ending, removed = skerry.start("faults/slow", 8).id, skerry.start("faults/slow", 60).id
+    for run_id in (ending, removed):
+        skerry.begun(run_id)
+    skerry.own.kubectl("scale", "deployment/skerry-control-plane", "--replicas=0")
+    eventually(lambda: skerry.own.names("pods", "--selector", CONTROL_PLANE), 60, lambda names: not names)
+    skerry.tasks.delete("taskrun", removed)
+    time.sleep(10)  # one run ends meanwhile, and the lease of both would
+    skerry.own.kubectl("scale", "deployment/skerry-control-plane", "--replicas=2")
+    skerry.own.kubectl("rollout", "status", "deployment/skerry-control-plane", "--timeout=60s")
+    assert_all_succeed(skerry, [ending])
+    gone = skerry.finished(removed)
+    assert (gone.status, gone.reason) == ("canceled", "deleted")
+
+
 def test_postgres_restarts_mid_run(skerry: Installation) -> None:
     runs = [skerry.start("faults/fan_out", 2, 8).id, skerry.start("faults/slow", 8).id]
     for run_id in runs:
