@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -17,7 +17,7 @@ from skerry_api.storage.databases import fetch_rows
 
 _LAUNCH = """
 SELECT t.id, t.run_id, t.number, t.status, t.pool, r.workflow, r.version_id, r.task, r.plan, r.timeout_ms,
-    extract(epoch FROM greatest(t.queued_at, t.ready_at))::float8
+    extract(epoch FROM greatest(t.queued_at, t.ready_at))::float8, extract(epoch FROM now() - t.queued_at)::float8
 """
 
 # Queued attempts of workflows with a container for each, of a workflow with a concurrency limit only as many as may be
@@ -95,6 +95,8 @@ class Launch:
     timeout_seconds: float
     # In epoch seconds: from when on it could have been launched.
     ready_at: float = 0.0
+    # For how many seconds it has been there.
+    age_seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,5 +165,5 @@ async def fetch_source(connection: AsyncConnection, version_id: str) -> Mapping[
 
 
 def _launch(row: Sequence[Any]) -> Launch:
-    attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms, ready_at = row
-    return Launch(attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms / 1000, ready_at)
+    *known, timeout_ms, ready_at, age_seconds = row
+    return Launch(*known, timeout_ms / 1000, ready_at, age_seconds)

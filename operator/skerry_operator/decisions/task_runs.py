@@ -28,6 +28,8 @@ NOTICE: Final = timedelta(seconds=5)
 # How soon to try again what the API server refused for now, or what another watch may show; later, less often.
 RETRY_SECONDS: Final = 5.0
 RETRY_MOST_SECONDS: Final = 30.0
+# What failed may be repeated with the same TaskRun: that it went so soon would mean that somebody removed it.
+FAILED_KEPT: Final = timedelta(seconds=120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ def _after_end(scene: Scene, patience: Patience) -> Decision:
     run = scene.run
     mine = [scene.pod] if scene.pod is not None and _belongs(scene.pod, run) else []
     removals = _removals([*mine, *scene.others])
-    left = (run.status.finished_at or scene.now) + patience.ttl - scene.now
+    ttl = max(patience.ttl, FAILED_KEPT) if run.status.phase is Phase.FAILED else patience.ttl
+    left = (run.status.finished_at or scene.now) + ttl - scene.now
     if left <= timedelta(0):
         return Decision((DeleteTaskRun(),))
     return Decision(removals, left.total_seconds())

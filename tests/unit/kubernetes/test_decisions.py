@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -62,6 +63,8 @@ TABLE: list[tuple[str, Launch | None, TaskRun | None, float, Action]] = [
     ("queued, launched", launch(), seen(), 100, None),
     ("running", launch(1, "running"), seen(phase=Phase.RUNNING, attempt=1), 100, None),
     ("its object was taken away while it ran", launch(1, "running"), None, 0, Cancel(launch(1, "running"))),
+    ("its object was taken away before it could be repeated", launch(2), None, 0, Cancel(launch(2))),
+    ("its object is as old as it may become", replace(launch(2), age_seconds=61), None, 0, Create(launch(2))),
     ("its object is being deleted", launch(), seen(deleted=True), 0, Cancel(launch())),
     ("the next attempt", launch(2), failed(PodReason.EVICTED), 0, Raise(launch(2))),
     ("the object still tells of the attempt before", launch(2), seen(2, phase=Phase.FAILED, attempt=1), 0, None),

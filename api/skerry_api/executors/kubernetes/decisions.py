@@ -11,6 +11,8 @@ from skerry_objects.task_runs import Reason as PodReason
 
 # The runner reports its end itself, a moment before its Pod ends; what comes without a report is a loss.
 REPORT_SECONDS = 10.0
+# The operator keeps a TaskRun whose attempt failed for longer than this, whatever its time to live.
+KEPT_SECONDS = 60.0
 
 REASONS: dict[str, Reason] = {
     PodReason.ERROR: Reason.RUNNER_LOST,
@@ -94,8 +96,7 @@ def decide(
     if launch is None:
         return None if seen is None or _is_over(seen) else _after(grace_seconds, unchanged_seconds, Remove())
     if seen is None:
-        # A live attempt had a Pod, and so a TaskRun: it was taken away. A queued one has none yet.
-        if launch.status != AttemptStatus.QUEUED:
+        if _had_task_run(launch):
             return Cancel(launch)
         return Create(launch) if is_due else None
     if seen.metadata.deletion_timestamp is not None:
@@ -108,6 +109,16 @@ def decide(
         return None
     settle = _settlement(launch, seen)
     return settle if status.phase is Phase.FAILED else _after(REPORT_SECONDS, unchanged_seconds, settle)
+
+
+def _had_task_run(launch: Launch) -> bool:
+    """Whether a TaskRun that is not there was taken away: of an attempt that has had a Pod, or that repeats one.
+
+    One that has waited for long to be repeated may have lost it to its time to live.
+    """
+    if launch.status != AttemptStatus.QUEUED:
+        return True
+    return launch.number > 1 and launch.age_seconds < KEPT_SECONDS
 
 
 def place_of(seen: TaskRun) -> Place | None:
