@@ -9,7 +9,7 @@ from tests.end_to_end.installations import NAMESPACE, TASKS_NAMESPACE, Installat
 
 CONTROL_PLANE = f"system:serviceaccount:{NAMESPACE}:skerry-control-plane"
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:skerry-operator"
-RUNNER = f"system:serviceaccount:{TASKS_NAMESPACE}:skerry-runner"
+RUNNER = f"system:serviceaccount:{TASKS_NAMESPACE}:skerry-tasks"
 
 
 def may(account: str, verb: str, kind: str, namespace: str) -> bool:

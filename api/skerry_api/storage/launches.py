@@ -165,5 +165,7 @@ async def fetch_source(connection: AsyncConnection, version_id: str) -> Mapping[
 
 
 def _launch(row: Sequence[Any]) -> Launch:
-    *known, timeout_ms, ready_at, age_seconds = row
-    return Launch(*known, timeout_ms / 1000, ready_at, age_seconds)
+    attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms, ready_at, age = row
+    return Launch(
+        attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms / 1000, ready_at, age
+    )
