@@ -17,6 +17,7 @@ from typing import Any, Final
 import aiohttp
 import kopf
 import structlog
+import uvloop
 
 from skerry_objects import names
 from skerry_objects.configurations import Configuration
@@ -97,7 +98,7 @@ async def follow(configuration: Configuration, namespace: str, tell: Callable[[l
 
     def run() -> None:
         try:
-            asyncio.run(_operate(configuration, namespace, ear, stop))
+            uvloop.run(_operate(configuration, namespace, ear, stop))
         except Exception:
             log.exception("watches_failed")
         finally:

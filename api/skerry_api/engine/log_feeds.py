@@ -40,7 +40,8 @@ class Subscription:
         if not self._lines:
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), timeout_seconds)
+                async with asyncio.timeout(timeout_seconds):
+                    await self._wake.wait()
             except TimeoutError:
                 return []
         lines = list(self._lines)

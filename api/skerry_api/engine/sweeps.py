@@ -71,7 +71,9 @@ class Sweeper:
                 log.exception("sweep_failed")
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), self._engine.settings.poll_seconds)
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes together with what it waits for.
+                async with asyncio.timeout(self._engine.settings.poll_seconds):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

@@ -255,7 +255,8 @@ def _clear_away(lifeline: int, sockets: str) -> None:
 
 async def _ended_within(process: asyncio.subprocess.Process, seconds: float) -> bool:
     try:
-        await asyncio.wait_for(process.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await process.wait()
     except TimeoutError:
         return False
     return True

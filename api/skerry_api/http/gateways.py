@@ -99,7 +99,8 @@ async def connect(websocket: WebSocket) -> None:
 
 async def _hello(websocket: WebSocket) -> Mapping[str, Any]:
     try:
-        text = await asyncio.wait_for(websocket.receive_text(), HELLO_SECONDS)
+        async with asyncio.timeout(HELLO_SECONDS):
+            text = await websocket.receive_text()
     except TimeoutError as error:
         raise InvalidRequest(f"no hello came within {HELLO_SECONDS} s") from error
     hello = _decode(text)

@@ -103,7 +103,8 @@ class Launches:
                 log.exception("launches_failed")
             await asyncio.sleep(PAUSE_SECONDS)
             try:
-                await asyncio.wait_for(self._wake.wait(), max(0.0, min(POLL_SECONDS, self._due - time.time())))
+                async with asyncio.timeout(max(0.0, min(POLL_SECONDS, self._due - time.time()))):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 
@@ -125,8 +126,10 @@ class Launches:
             known |= {launch.run: launch for launch in queued}
             self._metrics.waits(launch.pool for launch in queued if self._is_launched(launch))
             due = {launch.run for launch in queued}
-            delayed = (launch.ready_at for launch in known.values() if launch.run not in due)
-            self._due = min((moment for moment in delayed if moment > time.time()), default=math.inf)
+            # Of what is delayed only that is known which changed just now: a moment from before still counts.
+            delayed = [self._due, *(launch.ready_at for launch in known.values() if launch.run not in due)]
+            now = time.time()
+            self._due = min((moment for moment in delayed if moment > now), default=math.inf)
             await self._settle_all(names | known.keys(), known, due)
         except BaseException:
             self._dirty |= names

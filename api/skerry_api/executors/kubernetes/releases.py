@@ -88,7 +88,8 @@ class Releases:
             for name in due:
                 await self._attend(name)
             try:
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS if self._open else RESYNC_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS if self._open else RESYNC_SECONDS):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 
