@@ -180,7 +180,7 @@ def _kubernetes(chosen: Settings) -> Callable[[Engine], Executor]:
     pods = PodDefaults(
         chosen.runner_service_account, chosen.cpu_request_ratio, chosen.memory_request_ratio, chosen.pod_template
     )
-    return lambda engine: KubernetesExecutor(engine, configuration, namespace, pods)
+    return lambda engine: KubernetesExecutor(engine, configuration, namespace, pods, chosen.warm)
 
 
 @main.command(

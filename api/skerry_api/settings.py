@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from skerry_api.domain import ids
 from skerry_api.domain.limits import Limits
 from skerry_api.domain.plans import read_plans
+from skerry_api.domain.pools import WarmPolicy
 from skerry_api.engine.settings import EngineSettings
 from skerry_objects.pod_templates import SharedTemplate
 
@@ -38,6 +39,9 @@ class Settings(BaseSettings):
     plans: dict[str, dict[str, Any]] | None = None
     cpu_request_ratio: float = Field(1.0, ge=0, le=1)
     memory_request_ratio: float = Field(1.0, ge=0, le=1)
+    warm_min: int = Field(WarmPolicy().least, ge=0)
+    warm_max: int = Field(WarmPolicy().most, ge=0)
+    warm_idle_seconds: float = Field(WarmPolicy().idle_seconds, ge=0)
     pod_template: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("plans")
@@ -52,6 +56,11 @@ class Settings(BaseSettings):
     def _check_pod_template(cls, given: dict[str, Any]) -> dict[str, Any]:
         SharedTemplate.read(given)
         return given
+
+    @property
+    def warm(self) -> WarmPolicy:
+        """How many runners wait ahead, where a workflow does not say."""
+        return WarmPolicy(self.warm_min, max(self.warm_min, self.warm_max), self.warm_idle_seconds)
 
     def engine(self, *, dev: bool, require_keys: bool) -> EngineSettings:
         """The engine's settings for a process that starts now."""

@@ -18,22 +18,22 @@ SLUG = Rule(
     " with a letter or digit at both ends and no dots",
 )
 _IN_ORDER = Rule(
-    "!has(self.max) || self.max >= self.min",
-    "max must not be less than min; leave max out for as many as min",
-    lambda warm: warm.max is None or warm.max >= warm.min,
+    "!(has(self.max) && has(self.min)) || self.max >= self.min",
+    "max must not be less than min; leave it out for what holds in this installation, but at least min",
+    lambda warm: warm.max is None or warm.min is None or warm.max >= warm.min,
 )
 
 
 class Warm(Model):
-    """Runners that wait ahead of need."""
+    """Runners that wait ahead of need; what is left out is as the installation says."""
 
     model_config = ConfigDict(json_schema_extra={VALIDATIONS: [_IN_ORDER.to_json()]})
 
-    min: Annotated[int, Field(description="How many wait always.", ge=0)] = 0
-    max: Annotated[
-        int | None, Field(description="How many may wait after work has come; left out: as many as `min`.", ge=0)
+    min: Annotated[int | None, Field(description="How many wait always.", ge=0)] = None
+    max: Annotated[int | None, Field(description="How many may wait after work has come.", ge=0)] = None
+    idle_seconds: Annotated[
+        int | None, Field(description="How long one beyond the least waits after the last need of it.", ge=0)
     ] = None
-    idle_seconds: Annotated[int, Field(description="How long one beyond the least waits before it leaves.", ge=0)] = 300
 
     @model_validator(mode="after")
     def _check(self) -> Self:

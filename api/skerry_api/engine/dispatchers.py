@@ -32,6 +32,9 @@ class Slot(Protocol):
     runner_id: str
     pool: str
     workflow_id: str
+    # Of a Pod that waits for work; both None for any other runner.
+    pod_name: str | None
+    node: str | None
     reserved: int
     # Whether a write that may have given it an attempt had no answer: then the record must be asked.
     uncertain: bool
@@ -178,7 +181,7 @@ class Dispatcher:
                     claimed = await self._writer.claim(
                         pool.name,
                         pool.workflow_id,
-                        [slot.runner_id for slot in reserved],
+                        reserved,
                         self._registry.concurrency_limit(pool.workflow_id),
                         start_ms=int(self._settings.start_seconds * 1000),
                         inline_bytes=self._settings.limits.inline_bytes,

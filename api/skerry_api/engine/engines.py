@@ -179,8 +179,8 @@ class Engine:
         """Call `callback` once when a version's registration ends, with the error or None."""
         self._registered[version_id] = callback
 
-    async def finish_registration(self, workflow_id: str, version_id: str, message: Row) -> None:
-        """A runner reported an application's tasks, or why it could not."""
+    async def finish_registration(self, workflow_id: str, version_id: str, message: Row) -> bool:
+        """A runner reported an application's tasks, or why it could not; answers whether the version can be used."""
         error = message.get("error")
         text = None if error is None else describe_error(error)
         try:
@@ -190,6 +190,7 @@ class Engine:
         callback = self._registered.pop(version_id, None)
         if callback is not None:
             callback(text)
+        return text is None
 
     async def open_session(self, runner: Row, hello: Row, send: Callable[[Mapping[str, Any]], None]) -> Session:
         """A runner connected and said hello."""
@@ -202,6 +203,8 @@ class Engine:
                 await session.take_pinned(runner["pinned_attempt"])
             elif runner["version_status"] == "registering":
                 session.register()
+            elif runner.get("is_pod") and runner["version_status"] != "ready":
+                session.leave()
             if not runner.get("is_pod"):
                 self.dispatcher.join(session)
         except BaseException:

@@ -56,8 +56,12 @@ class Session:
         self.pool: str = runner["pool"]
         self.version_id: str = runner["version_id"]
         self.workflow_id: str = runner["workflow_id"]
-        self._pod_name: str | None = runner.get("pod_name")
-        self._node: str | None = runner.get("node")
+        self.pod_name: str | None = runner.get("pod_name")
+        self.node: str | None = runner.get("node")
+        # A Pod that was started for no attempt in particular: it takes one, and no other.
+        self._awaits_work = self.pod_name is not None and not runner.get("pinned_attempt")
+        self._registering: bool = runner["version_status"] == "registering"
+        self._ready = False
         self.capacity = max(1, int(hello.get("capacity", 1)))
         self.reserved = 0
         self._send = send
@@ -65,6 +69,7 @@ class Session:
         self._held: dict[str, Held] = {}
         self._active = 0
         self.uncertain = False
+        self._spent = False
         self._leaving = False
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,7 +84,19 @@ class Session:
     @property
     def free(self) -> int:
         """How many more attempts it may be given; those that wait for children do not count."""
-        return 0 if self._leaving or self._closed else self.capacity - self._active - self.reserved
+        if self._leaving or self._closed or self._spent:
+            return 0
+        return self.capacity - self._active - self.reserved
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is a Pod that waits for work, and may be told to leave."""
+        return self._awaits_work and self.free > 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its application is imported."""
+        return self._ready
 
     @property
     def holds(self) -> bool:
@@ -144,8 +161,8 @@ class Session:
                 connection,
                 attempt,
                 self.runner_id,
-                pod=self._pod_name,
-                node=self._node,
+                pod=self.pod_name,
+                node=self.node,
                 start_ms=int(settings.start_seconds * 1000),
                 inline_bytes=settings.limits.inline_bytes,
             )
@@ -169,6 +186,7 @@ class Session:
         held = Held(assignment, spawned=assignment.spawned > 0)
         self._held[assignment.attempt] = held
         self._active += 1
+        self._spent = self.pod_name is not None
         self._engine.connections.hold(assignment.attempt, self)
         async with self._engine.database.transaction() as connection:
             children = await runs.fetch_children(connection, assignment.run, assignment.number - 1)
@@ -187,6 +205,7 @@ class Session:
         if self._closed:
             return  # It gets it when it connects again; if it does not, its lease runs out.
         self._active += 1
+        self._spent = self.pod_name is not None
         self._held[assignment.attempt] = Held(assignment, spawned=assignment.spawned > 0)
         self._engine.connections.hold(assignment.attempt, self)
         plan = plan_named(assignment.plan)
@@ -256,6 +275,9 @@ class Session:
                 self._on_complete(message)
             elif kind == "registered":
                 self._spawn_task(self._on_registered(message))
+            elif kind == "ready":
+                self._ready = True
+                self._join()
             elif kind in self._handlers:
                 held = self._held.get(message["attempt"])
                 if held is None or held.assignment.token != message["token"]:
@@ -374,8 +396,18 @@ class Session:
         self._held.pop(attempt, None)
         self._engine.connections.let_go(attempt, self)
 
+    def _join(self) -> None:
+        """Take work from now on, if the application is imported and may be used."""
+        if self._awaits_work and self._ready and not self._registering:
+            self._engine.dispatcher.join(self)
+
     async def _on_registered(self, message: Message) -> None:
-        await self._engine.finish_registration(self.workflow_id, self.version_id, message)
+        registered = await self._engine.finish_registration(self.workflow_id, self.version_id, message)
+        self._registering = False
+        if registered:
+            self._join()
+        elif self._awaits_work:
+            self.leave()
 
     def _ack(self, attempt: str, seq: int) -> None:
         self._send({"type": "ack", "attempt": attempt, "seq": seq})

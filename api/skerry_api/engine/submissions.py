@@ -133,7 +133,7 @@ class Submissions:
             return None
         slot = self._dispatcher.reserve(row["pool"], row["workflow_id"])
         if slot is not None:
-            row["runner_id"] = slot.runner_id
+            row["runner_id"], row["pod_name"], row["node"] = slot.runner_id, slot.pod_name, slot.node
         return slot
 
     def _hand_over(self, row: dict[str, Any], slot: Slot | None) -> None:
@@ -191,6 +191,8 @@ class Submissions:
             "token": ids.new_token(),
             "pool": _pool(workflow, stored.version_id, plan),
             "runner_id": None,
+            "pod_name": None,
+            "node": None,
             "start_ms": int(self._settings.start_seconds * 1000),
             "fan_out": limits.fan_out,
         }
@@ -319,4 +321,6 @@ def _assignment(row: Row, inline_bytes: int) -> Assignment:
         started_at=None,
         status="starting",
         input=data if len(data) <= inline_bytes else None,
+        pod_name=row["pod_name"],
+        node=row["node"],
     )

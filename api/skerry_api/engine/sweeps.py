@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,12 +16,13 @@ import structlog
 from skerry_api.domain.errors import Unavailable
 from skerry_api.domain.states import AttemptStatus, Reason
 from skerry_api.engine.completions import Outcome
-from skerry_api.storage import logs, runners, runs
+from skerry_api.storage import logs, pools, runners, runs
 from skerry_api.storage.assignments import Assignment
 from skerry_api.storage.polls import Poll
 
 if TYPE_CHECKING:
     from skerry_api.engine.engines import Engine
+    from skerry_api.engine.sessions import Session
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +100,7 @@ class Sweeper:
         if engine.ends.awaited:
             await engine.ends.catch_up()
         await self._find_ended_elsewhere()
+        await self._dismiss()
         if now >= self._next_lease:
             self._next_lease = now + engine.settings.lease_seconds / 3
             await self._renew_leases()
@@ -127,6 +130,23 @@ class Sweeper:
         if not held or not self._engine.peers.others:
             return
         await self._engine.stop_ended(held)
+
+    async def _dismiss(self) -> None:
+        """Tell waiting runners to leave where there are more than wanted: those first that could not begin at once."""
+        idle: dict[str, list[Session]] = defaultdict(list)
+        for session in self._engine.connections:
+            if session.is_idle:
+                idle[session.pool].append(session)
+        if not idle:
+            return
+        async with self._engine.database.autocommit() as connection:
+            excess = await pools.take_excess(connection, {pool: len(sessions) for pool, sessions in idle.items()})
+        for pool, count in excess.items():
+            chosen = sorted(
+                (session for session in idle[pool] if session.is_idle), key=lambda session: session.is_ready
+            )
+            for session in chosen[:count]:
+                session.leave()
 
     async def _renew_leases(self) -> None:
         engine = self._engine

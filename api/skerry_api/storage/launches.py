@@ -17,7 +17,8 @@ from skerry_api.storage.databases import fetch_rows
 
 _LAUNCH = """
 SELECT t.id, t.run_id, t.number, t.status, t.pool, r.workflow, r.version_id, r.task, r.plan, r.timeout_ms,
-    extract(epoch FROM greatest(t.queued_at, t.ready_at))::float8, extract(epoch FROM now() - t.queued_at)::float8
+    extract(epoch FROM greatest(t.queued_at, t.ready_at))::float8, extract(epoch FROM now() - t.queued_at)::float8,
+    CASE WHEN t.adopt_at IS NOT NULL THEN t.pod_name END
 """
 
 # Queued attempts of workflows with a container for each, of a workflow with a concurrency limit only as many as may be
@@ -71,11 +72,21 @@ WHERE t.run_id = ANY(%s) AND t.status IN ('queued', 'starting', 'running')
 """
 )
 
-# Where attempts run, as the cluster tells; a row is written only when that says something new of it.
+# Attempts that waiting Pods took and whose TaskRuns do not say so yet, over or not, the oldest first.
+ADOPTABLE = (
+    _LAUNCH
+    + """FROM attempts t JOIN runs r ON r.id = t.run_id WHERE t.adopt_at IS NOT NULL ORDER BY t.adopt_at LIMIT %s
+"""
+)
+
+NOTE_ADOPTIONS = "UPDATE attempts SET adopt_at = NULL WHERE id = ANY(%s) AND adopt_at IS NOT NULL"
+
+# Where attempts run, as the cluster tells; a row is written only when that says something new of it. Of one that a waiting
+# Pod took, the cluster may still show the Pod that was made for it.
 NOTE_PLACES = """
 UPDATE attempts a SET pod_name = x.pod_name, node = coalesce(x.node, a.node)
 FROM json_to_recordset(%s::json) AS x (attempt text, pod_name text, node text)
-WHERE a.id = x.attempt AND (a.pod_name, a.node) IS DISTINCT FROM (x.pod_name, coalesce(x.node, a.node))
+WHERE a.id = x.attempt AND a.adopt_at IS NULL AND (a.pod_name, a.node) IS DISTINCT FROM (x.pod_name, coalesce(x.node, a.node))
 """
 
 
@@ -97,6 +108,8 @@ class Launch:
     ready_at: float = 0.0
     # For how many seconds it has been there.
     age_seconds: float = field(default=0.0, compare=False)
+    # The waiting Pod that took it, as long as its TaskRun does not say so.
+    adopting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +124,16 @@ class Place:
 async def fetch_launchable(connection: AsyncConnection, limit: int) -> list[Launch]:
     """The queued attempts that should have a container now: `limit` of them, shared among pools, within workflows' limits."""
     return [_launch(row) for row in await fetch_rows(connection, LAUNCHABLE, {"most": limit})]
+
+
+async def fetch_adoptable(connection: AsyncConnection, limit: int) -> list[Launch]:
+    """Attempts that waiting Pods took and whose TaskRuns do not say so yet: the `limit` oldest, over or not."""
+    return [_launch(row) for row in await fetch_rows(connection, ADOPTABLE, (limit,))]
+
+
+async def note_adoptions(connection: AsyncConnection, attempts: Sequence[str]) -> None:
+    """The TaskRuns of these attempts say which Pods took them."""
+    await connection.exec_driver_sql(NOTE_ADOPTIONS, (list(attempts),))
 
 
 async def fetch_open(connection: AsyncConnection, runs: Sequence[str]) -> dict[str, Launch]:
@@ -165,7 +188,7 @@ async def fetch_source(connection: AsyncConnection, version_id: str) -> Mapping[
 
 
 def _launch(row: Sequence[Any]) -> Launch:
-    attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms, ready_at, age = row
+    attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms, ready_at, age, adopting = row
     return Launch(
-        attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms / 1000, ready_at, age
+        attempt, run, number, status, pool, workflow, version_id, task, plan, timeout_ms / 1000, ready_at, age, adopting
     )

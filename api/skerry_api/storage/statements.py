@@ -16,7 +16,7 @@ WITH x AS (
         call_key text, depth integer, idempotency_key text, retried_from text, plan text, priority smallint,
         timeout_ms bigint, max_retries integer, retry_wait_ms bigint, retry_factor double precision,
         tags text[], metadata jsonb, traceparent text, ready_at timestamptz, input text,
-        token text, pool text, runner_id text, start_ms bigint, fan_out integer)
+        token text, pool text, runner_id text, pod_name text, node text, start_ms bigint, fan_out integer)
 ), parent AS (
     UPDATE attempts a SET spawned = a.spawned + g.children
     FROM (
@@ -41,11 +41,13 @@ WITH x AS (
     INSERT INTO run_inputs (run_id, data) SELECT x.id, x.input FROM x JOIN run USING (id)
 ), attempt AS (
     INSERT INTO attempts (
-        id, run_id, number, token, status, workflow_id, pool, priority, runner_id, ready_at, starting_at, check_at)
+        id, run_id, number, token, status, workflow_id, pool, priority, runner_id, ready_at, starting_at, check_at,
+        pod_name, node, adopt_at)
     SELECT x.id || '-1', x.id, 1, x.token, CASE WHEN x.runner_id IS NULL THEN 'queued' ELSE 'starting' END,
         x.workflow_id, x.pool, x.priority, x.runner_id, coalesce(x.ready_at, now()),
         CASE WHEN x.runner_id IS NOT NULL THEN now() END,
-        CASE WHEN x.runner_id IS NOT NULL THEN now() + x.start_ms * interval '1 ms' END
+        CASE WHEN x.runner_id IS NOT NULL THEN now() + x.start_ms * interval '1 ms' END,
+        x.pod_name, x.node, CASE WHEN x.pod_name IS NOT NULL THEN now() END
     FROM x JOIN run USING (id)
 )
 SELECT id FROM run
@@ -138,7 +140,8 @@ SELECT a.id, a.token, a.number, a.runner_id, a.spawned, a.pool, r.id, r.root_run
 CLAIM = (
     """
 WITH slot AS (
-    SELECT runner_id, n FROM unnest(%(runners)s::text[]) WITH ORDINALITY AS u (runner_id, n)
+    SELECT runner_id, pod_name, node, n
+    FROM unnest(%(runners)s::text[], %(pods)s::text[], %(nodes)s::text[]) WITH ORDINALITY AS u (runner_id, pod_name, node, n)
 ), next AS (
     SELECT id, row_number() OVER () AS n FROM (
         SELECT id FROM attempts
@@ -153,7 +156,8 @@ WITH slot AS (
     ) queued
 ), a AS (
     UPDATE attempts t SET status = 'starting', runner_id = slot.runner_id, starting_at = now(),
-        check_at = now() + %(start_ms)s * interval '1 ms'
+        check_at = now() + %(start_ms)s * interval '1 ms',
+        pod_name = slot.pod_name, node = slot.node, adopt_at = CASE WHEN slot.pod_name IS NOT NULL THEN now() END
     FROM next JOIN slot USING (n) WHERE t.id = next.id
     RETURNING t.*
 )"""

@@ -134,6 +134,23 @@ attempts = Table(
     Column("timings", JSONB(none_as_null=True)),
     Column("pod_name", Text),
     Column("node", Text),
+    _time("adopt_at"),
+)
+
+pools = Table(
+    "pools",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("workflow_id", Text),
+    Column("version_id", Text),
+    Column("plan", Text),
+    Column("wanted", Integer),
+    Column("why", Text),
+    Column("idle", Integer),
+    Column("starting", Integer),
+    Column("claimed", Integer),
+    Column("excess", Integer),
+    _time("updated_at"),
 )
 
 runners = Table(

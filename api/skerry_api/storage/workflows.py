@@ -176,6 +176,12 @@ async def fetch_version(
     return (await connection.execute(statement)).mappings().first()
 
 
+async def fetch_versions_by_id(connection: AsyncConnection, version_ids: Sequence[str]) -> dict[str, Row]:
+    """Those of these versions that there are."""
+    statement = select(tables.versions).where(tables.versions.c.id.in_(version_ids))
+    return {row["id"]: row for row in (await connection.execute(statement)).mappings()}
+
+
 def task_from(row: Row) -> StoredTask:
     """A stored task from its row."""
     retry = row["retry"]

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import psycopg
@@ -63,6 +63,14 @@ class _Write:
     kind: Kind
     row: Row
     rows: tuple[Row, ...] = ()
+
+
+class ClaimingRunner(Protocol):
+    """Who takes queued attempts; `pod_name` and `node` are those of a Pod that waited for them."""
+
+    runner_id: str
+    pod_name: str | None
+    node: str | None
 
 
 class Writer:
@@ -124,7 +132,7 @@ class Writer:
         self,
         pool: str,
         workflow_id: str,
-        runners: Sequence[str],
+        runners: Sequence[ClaimingRunner],
         limit: int | None,
         *,
         start_ms: int,
@@ -134,7 +142,9 @@ class Writer:
         row = {
             "pool": pool,
             "workflow_id": workflow_id,
-            "runners": list(runners),
+            "runners": [runner.runner_id for runner in runners],
+            "pods": [runner.pod_name for runner in runners],
+            "nodes": [runner.node for runner in runners],
             "limit": UNLIMITED if limit is None else limit,
             "start_ms": start_ms,
             "inline_bytes": inline_bytes,

@@ -34,7 +34,7 @@ async def world_fixture() -> AsyncIterator[World]:
 
 @pytest.fixture
 async def executor(engine: Engine, world: World) -> AsyncIterator[KubernetesExecutor]:
-    executor = KubernetesExecutor(engine, world.configuration, NAMESPACE, PodDefaults())
+    executor = KubernetesExecutor(engine, world.configuration, NAMESPACE, PodDefaults(), WarmPolicy(most=0))
     await executor.start()
     await world.until(lambda: metric(engine, "skerry_leader") == 1)
     yield executor

@@ -51,6 +51,14 @@ class Raise:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopt:
+    """Have the TaskRun say which waiting Pod took its attempt; make it if there is none."""
+
+    launch: Launch
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """The Pod is over and the attempt is not: end it, for this reason and in these words."""
 
@@ -78,7 +86,7 @@ class Wait:
     seconds: float
 
 
-Action = Create | Raise | Settle | Cancel | Remove | Wait | None
+Action = Create | Raise | Adopt | Settle | Cancel | Remove | Wait | None
 
 
 def decide(
@@ -93,6 +101,8 @@ def decide(
         unchanged_seconds: for how long both have been like this.
         grace_seconds: what the Pod of a run that is over has to end by itself.
     """
+    if launch is not None and launch.adopting is not None:
+        return decide_adoption(launch, launch.adopting, seen)
     if launch is None:
         return None if seen is None or _is_over(seen) else _after(grace_seconds, unchanged_seconds, Remove())
     if seen is None:
@@ -109,6 +119,16 @@ def decide(
         return None
     settle = _settlement(launch, seen)
     return settle if status.phase is Phase.FAILED else _after(REPORT_SECONDS, unchanged_seconds, settle)
+
+
+def decide_adoption(launch: Launch, pod: str, seen: TaskRun | None) -> Adopt | Cancel | None:
+    """What to do about an attempt that a waiting Pod took; it may be over by now."""
+    if seen is None:
+        return Adopt(launch, pod)
+    if seen.metadata.deletion_timestamp is not None:
+        return Cancel(launch)
+    says_so = seen.spec.attempt > launch.number or (seen.spec.attempt == launch.number and seen.spec.pod_name == pod)
+    return None if says_so else Adopt(launch, pod)
 
 
 def _had_task_run(launch: Launch) -> bool:

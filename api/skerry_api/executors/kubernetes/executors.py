@@ -11,10 +11,12 @@ from typing import Any
 import structlog
 
 from skerry_api.domain.errors import InvalidRequest, Unavailable
+from skerry_api.domain.pools import WarmPolicy
 from skerry_api.engine.engines import Engine
 from skerry_api.executors.kubernetes.identities import Identities
 from skerry_api.executors.kubernetes.launches import Launches
 from skerry_api.executors.kubernetes.metrics import Metrics
+from skerry_api.executors.kubernetes.pools import Pools
 from skerry_api.executors.kubernetes.reflections import MANAGED, Reflection
 from skerry_api.executors.kubernetes.releases import Releases, begin_version
 from skerry_api.executors.kubernetes.templates import PodDefaults
@@ -35,11 +37,14 @@ RELEASED_AT = f"{GROUP}/released-at"
 class KubernetesExecutor:
     """Runners as Pods of one namespace."""
 
-    def __init__(self, engine: Engine, configuration: Configuration, namespace: str, pods: PodDefaults) -> None:
-        """Write objects into `namespace`; Pods are as `pods` says."""
+    def __init__(
+        self, engine: Engine, configuration: Configuration, namespace: str, pods: PodDefaults, warm: WarmPolicy
+    ) -> None:
+        """Write objects into `namespace`; Pods are as `pods` says, and wait ahead as `warm` does."""
         self._engine = engine
         self._namespace = namespace
         self._pods = pods
+        self._warm = warm
         self._client = Client(configuration)
         self._metrics = Metrics()
         engine.telemetry.collect_also(self._metrics.registry)
@@ -134,11 +139,17 @@ class KubernetesExecutor:
             launches.pool_changed(name, is_there=name in pools.objects)
             releases.pool_changed(name)
 
-        runs = Reflection(client, TASK_RUNS, namespace, TaskRun, lambda name: launches.changed(name), metrics, MANAGED)
+        def run_changed(name: str) -> None:
+            launches.changed(name)
+            if name in runs.objects:
+                sizes.observe(runs.objects[name])
+
+        runs = Reflection(client, TASK_RUNS, namespace, TaskRun, run_changed, metrics, MANAGED)
         pools = Reflection(client, RUNNER_POOLS, namespace, RunnerPool, pool_changed, metrics, MANAGED)
         seen = Reflection(client, WORKFLOWS, namespace, Workflow, lambda name: releases.changed(name), metrics)
         launches = Launches(self._engine, client, namespace, self._pods, runs, metrics)
         releases = Releases(self._engine, client, namespace, self._pods, seen, pools, metrics)
+        sizes = Pools(self._engine, client, namespace, self._pods, self._warm, pools, seen, runs, metrics)
         self._engine.dispatcher.on_queued = launches.wake
         metrics.leader.set(1)
         try:
@@ -150,6 +161,7 @@ class KubernetesExecutor:
                     await reflection.synced.wait()
                 group.create_task(launches.run())
                 group.create_task(releases.run())
+                group.create_task(sizes.run())
         except* Unavailable as lost:
             log.warning("lead_lost", error=str(lost.exceptions[0]))
         finally:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Container, Iterable, Set
+from collections.abc import Container, Iterable, Sequence, Set
 
 import structlog
 
@@ -20,7 +20,18 @@ from skerry_api.domain.states import Reason
 from skerry_api.engine.completions import Outcome
 from skerry_api.engine.engines import Engine
 from skerry_api.executors.kubernetes import templates
-from skerry_api.executors.kubernetes.decisions import Action, Cancel, Create, Raise, Remove, Settle, Wait, decide
+from skerry_api.executors.kubernetes.decisions import (
+    Action,
+    Adopt,
+    Cancel,
+    Create,
+    Raise,
+    Remove,
+    Settle,
+    Wait,
+    decide,
+    decide_adoption,
+)
 from skerry_api.executors.kubernetes.metrics import Metrics
 from skerry_api.executors.kubernetes.places import Places
 from skerry_api.executors.kubernetes.reflections import Reflection
@@ -40,6 +51,7 @@ PAUSE_SECONDS = 0.1
 # Everything that is not over is looked at again this often, whatever was heard.
 RESYNC_SECONDS = 30.0
 MOST_WAITING = 200
+MOST_ADOPTED = 100
 # A runner leaves when its attempt's end is recorded; a busy node may take long to say so.
 LINGER_SECONDS = 60.0
 REQUESTS_AT_ONCE = 16
@@ -119,6 +131,7 @@ class Launches:
             async with self._engine.database.transaction() as connection:
                 await plan_anew(connection)
                 queued = await launches.fetch_launchable(connection, MOST_WAITING)
+                adoptable = await launches.fetch_adoptable(connection, MOST_ADOPTED)
                 known = await launches.fetch_open(connection, list(names)) if names else {}
                 ending = [name for name in names - known.keys() if self._has_live_pod(name)]
                 self._canceled = await launches.fetch_canceled(connection, ending) if ending else frozenset()
@@ -130,10 +143,35 @@ class Launches:
             delayed = [self._due, *(launch.ready_at for launch in known.values() if launch.run not in due)]
             now = time.time()
             self._due = min((moment for moment in delayed if moment > now), default=math.inf)
-            await self._settle_all(names | known.keys(), known, due)
+            await self._adopt(adoptable)
+            taken = {launch.run for launch in adoptable}
+            await self._settle_all((names | known.keys()) - taken, known, due)
+            self._dirty |= names & taken
         except BaseException:
             self._dirty |= names
             raise
+
+    async def _adopt(self, adoptable: Sequence[Launch]) -> None:
+        """Have TaskRuns say which waiting Pods took their attempts, and take note of those that do."""
+        done: list[str] = []
+
+        async def adopt(launch: Launch) -> None:
+            pod = launch.adopting or ""
+            action = decide_adoption(launch, pod, self._seen.objects.get(launch.run))
+            if action is not None:
+                await self._act(launch.run, action)
+            done.append(launch.attempt)
+
+        results = await asyncio.gather(*(adopt(launch) for launch in adoptable), return_exceptions=True)
+        for launch, result in zip(adoptable, results, strict=True):
+            if isinstance(result, BaseException):
+                self._dirty.add(launch.run)
+                log.warning("adoption_failed", run=launch.run, pod=launch.adopting, error=str(result))
+        if done:
+            async with self._engine.database.transaction() as connection:
+                await launches.note_adoptions(connection, done)
+        if len(adoptable) == MOST_ADOPTED:
+            self._wake.set()
 
     def _has_live_pod(self, name: str) -> bool:
         seen = self._seen.objects.get(name)
@@ -176,6 +214,8 @@ class Launches:
                     with self._metrics.writing("patch"):
                         await self._client.patch(TASK_RUNS, self._namespace, name, change)
                     self._metrics.launched(time.time() - launch.ready_at)
+                case Adopt(launch, pod):
+                    await self._write_adoption(launch, pod)
                 case Remove():
                     with self._metrics.writing("delete"):
                         await self._client.delete(TASK_RUNS, self._namespace, name)
@@ -184,21 +224,35 @@ class Launches:
                 case Cancel(launch):
                     await self._cancel(launch)
 
-    async def _create(self, launch: Launch) -> None:
+    async def _write_adoption(self, launch: Launch, pod: str) -> None:
+        if launch.run not in self._seen.objects and await self._create(launch, pod):
+            return
+        change = {"spec": {"attempt": launch.number, "podName": pod}}
+        try:
+            with self._metrics.writing("patch"):
+                await self._client.patch(TASK_RUNS, self._namespace, launch.run, change)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            # Removed since: what follows from that is decided once the record says that it had been there.
+
+    async def _create(self, launch: Launch, pod: str | None = None) -> bool:
+        """Make a TaskRun; False when there is one already."""
         async with self._making_pool:
             await self._ensure_pool(launch)
-        body = templates.task_run(launch).to_json()
+        body = templates.task_run(launch, pod).to_json()
         try:
             with self._metrics.writing("create"):
                 await self._client.create(TASK_RUNS, self._namespace, body)
         except ApiError as error:
             if error.status == 409:
-                return  # Made by us before, or by the replica that led before: the reflection will show it.
+                return False  # Made by us before, or by the replica that led before: the reflection will show it.
             if error.status in (400, 403, 422):
                 await self._settle(launch, Reason.UNSCHEDULABLE, f"the TaskRun was refused: {error.message}")
-                return
+                return True
             raise
         self._metrics.launched(time.time() - launch.ready_at)
+        return True
 
     async def _ensure_pool(self, launch: Launch) -> None:
         if launch.pool in self._pools:

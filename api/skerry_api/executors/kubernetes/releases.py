@@ -130,7 +130,6 @@ class Releases:
             await self._register(seen, version)
             return False
         self._registering_since.pop(version["id"], None)
-        await self._ensure_pool(seen, version["id"], source, replicas=seen.spec.warm.min if status == "ready" else 0)
         if status == "ready":
             if seen.status.version != version["id"]:
                 await self._engine.registry.readmit_version(version["id"])

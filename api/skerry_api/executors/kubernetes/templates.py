@@ -38,8 +38,8 @@ class PodDefaults:
     template: Mapping[str, Any] = field(default_factory=dict)
 
 
-def task_run(launch: Launch) -> TaskRun:
-    """The TaskRun of a run."""
+def task_run(launch: Launch, pod: str | None = None) -> TaskRun:
+    """The TaskRun of a run; `pod` is the waiting Pod that took its attempt."""
     labels = {
         names.MANAGED_BY: names.MANAGER,
         names.WORKFLOW: names.label_value(launch.workflow),
@@ -58,6 +58,7 @@ def task_run(launch: Launch) -> TaskRun:
             pool_ref=launch.pool,
             plan=launch.plan,
             timeout_seconds=launch.timeout_seconds,
+            pod_name=pod,
         ),
     )
 
