@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from skerry_api.domain.pools import WarmPolicy
 from skerry_api.engine.submissions import Trigger
 from skerry_api.executors.kubernetes import places
 from skerry_api.executors.kubernetes.executors import KubernetesExecutor

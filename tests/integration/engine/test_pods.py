@@ -65,7 +65,7 @@ class Pod:
         runner = await self.engine.runner_of(self.identity.uid)
         if runner is None:
             return False
-        await self.engine.open_session(runner, HELLO, self.heard.append)
+        self.session = await self.engine.open_session(runner, HELLO, self.heard.append)
         return True
 
     @property
@@ -120,14 +120,6 @@ async def test_a_pod_whose_attempt_is_over_leaves(engine: Engine) -> None:
 @pytest.mark.parametrize("name", ["trn-00000000000000000000-1", "wfv-00000000000000000000-standard-abcde", "nginx"])
 async def test_a_pod_that_is_none_of_ours_is_nobody(engine: Engine, name: str) -> None:
     assert not await Pod(engine, name, "uid").connect()
-
-
-async def test_a_pod_of_a_pool_waits_and_is_given_nothing_that_has_a_pod(engine: Engine) -> None:
-    version_id = (await engine.registry.resolve("shop/build"))[1].version_id
-    idle = Pod(engine, f"{version_id}-standard-x7k2p", "uid-idle")
-    assert await idle.connect()
-    await trigger(engine)
-    assert idle.kinds == ["welcome"]
 
 
 async def test_a_limited_workflow_has_no_more_containers_than_may_run(engine: Engine) -> None:
