@@ -136,12 +136,15 @@ class Client:
         name: str,
         *,
         uid: str | None = None,
+        version: int | None = None,
         grace_seconds: int | None = None,
     ) -> bool:
-        """Remove an object; False when it is gone already, or has another `uid`."""
+        """Remove an object; False when it is gone already, has another `uid`, or is no longer at `version`."""
         options: Json = {"propagationPolicy": "Background"}
         if uid is not None:
             options["preconditions"] = {"uid": uid}
+        if version is not None:
+            options.setdefault("preconditions", {})["resourceVersion"] = str(version)
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
         try:

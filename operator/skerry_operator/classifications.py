@@ -135,6 +135,12 @@ def classify_departed(pod: Pod, now: datetime) -> Sight:
     return _lost(pod, reason, _disruption_words(pod) or f"Pod {pod.name} was deleted before it ended", now)
 
 
+def has_served(pod: Pod) -> bool:
+    """Whether a Pod's runner did its part: it left as told, or told how the attempt ended that it was given."""
+    last = pod.runner_ended
+    return last is not None and (last.exit_code == 0 or _told(pod)[0] is not None)
+
+
 def classify_refusal(status: int, message: str) -> Refusal | None:
     """Why a Pod was not taken, from the API server's answer; None when the same request may succeed later."""
     if status == 403 and "exceeded quota" in message:

@@ -65,10 +65,10 @@ class Cluster:
         self._metrics.wrote("patch", "pods")
         return await self._client.patch(PODS, self._namespace, name, change)
 
-    async def delete_pod(self, name: str, uid: str) -> None:
-        """Remove this Pod and no other of its name."""
+    async def delete_pod(self, name: str, uid: str, version: int | None = None) -> bool:
+        """Remove this Pod and no other of its name; False when it is gone, or no longer at `version` if one is given."""
         self._metrics.wrote("delete", "pods")
-        await self._client.delete(PODS, self._namespace, name, uid=uid)
+        return await self._client.delete(PODS, self._namespace, name, uid=uid, version=version)
 
     async def delete_task_run(self, name: str, uid: str | None) -> None:
         """Remove this TaskRun, and its Pods with it."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from skerry_objects import names
@@ -14,6 +14,7 @@ from skerry_objects.models import Metadata
 from skerry_objects.pod_templates import PodTemplate
 from skerry_objects.runner_pools import RunnerPool
 from skerry_objects.task_runs import TaskRun
+from skerry_operator.pods import Pod
 
 # Which template an idle Pod was made from, so that a changed template replaces it.
 TEMPLATE: Final = f"{names.GROUP}/template"
@@ -60,12 +61,13 @@ def idle_pod(pool: RunnerPool, suffix: str, around: Surroundings) -> Json:
     return _pod(f"{pool.metadata.name}-{suffix}", labels, pool.spec.template, owner(pool.kind, pool.metadata), spec)
 
 
-def adoption(run: TaskRun, age: timedelta) -> Json:
+def adoption(run: TaskRun, pod: Pod, now: datetime) -> Json:
     """The change that makes a warm Pod the Pod of a TaskRun's present attempt; its deadline counts from its start."""
-    return {
-        "metadata": {"labels": attempt_labels(run), "ownerReferences": [owner(run.kind, run.metadata)]},
-        "spec": {"activeDeadlineSeconds": math.ceil(age.total_seconds()) + _deadline_seconds(run)},
-    }
+    change: Json = {"metadata": {"labels": attempt_labels(run), "ownerReferences": [owner(run.kind, run.metadata)]}}
+    if not pod.all_ended:
+        age = math.ceil((now - pod.created_at).total_seconds())
+        change["spec"] = {"activeDeadlineSeconds": age + _deadline_seconds(run)}
+    return change
 
 
 def attempt_labels(run: TaskRun) -> dict[str, str]:

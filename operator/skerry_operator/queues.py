@@ -42,16 +42,24 @@ class Queue(Generic[Key]):
         self._heap: list[tuple[float, int, Key]] = []
         self._count = 0
         self._failures: dict[Key, int] = {}
+        # When keys were looked at last that are not to be looked at too often.
+        self._looked: dict[Key, float] = {}
         self._bell = asyncio.Event()
 
     def __len__(self) -> int:
         """How many wait for a worker."""
         return len(self._ready)
 
-    def add(self, key: Key, delay: float = 0.0) -> None:
-        """Look at `key`, now or in `delay` seconds; an earlier moment that is set already stays."""
+    def add(self, key: Key, delay: float = 0.0, *, spacing: float = 0.0) -> None:
+        """Look at `key`, now or in `delay` seconds; an earlier moment that is set already stays.
+
+        With a `spacing`, the look is at least so many seconds after the last one.
+        """
+        now = time.monotonic()
+        if spacing > 0:
+            delay = max(delay, self._looked.setdefault(key, float("-inf")) + spacing - now)
         if delay > 0:
-            moment = time.monotonic() + delay
+            moment = now + delay
             if moment < self._due.get(key, float("inf")):
                 self._due[key] = moment
                 self._count += 1
@@ -82,6 +90,8 @@ class Queue(Generic[Key]):
                 self._waiting.discard(key)
                 self._active.add(key)
                 self._due.pop(key, None)
+                if key in self._looked:
+                    self._looked[key] = time.monotonic()
                 return key
             try:
                 async with asyncio.timeout(nearest):

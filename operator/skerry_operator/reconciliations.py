@@ -122,10 +122,10 @@ class Reconciler:
             case CreatePod():
                 return await self._create(run)
             case AdoptPod(pod):
-                change = adoption(run, datetime.now(UTC) - pod.created_at)
+                change = adoption(run, pod, datetime.now(UTC))
                 self._enqueue(self._store.put(Kind.POD, await self._cluster.change_pod(pod.name, change)))
-            case DeletePod(pod_name, uid):
-                await self._remove(pod_name, uid, run=name)
+            case DeletePod():
+                await self._remove(action, run=name)
             case WriteStatus(status):
                 change = statuses.change(run.status, status)
                 item = await self._write(Kind.TASK_RUN, run, change)
@@ -163,11 +163,15 @@ class Reconciler:
         self._announcer.announce(run, Announce("Normal", "PodCreated", f"created Pod {name}"))
         return None
 
-    async def _remove(self, pod: str, uid: str, **whose: str) -> None:
-        if not self._store.was_removed(uid):
-            log.info("pod_removed", pod=pod, **whose)
-            await self._cluster.delete_pod(pod, uid)
-            self._store.note_removal(uid)
+    async def _remove(self, doomed: DeletePod, **whose: str) -> None:
+        if self._store.was_removed(doomed.uid):
+            return
+        if await self._cluster.delete_pod(doomed.name, doomed.uid, doomed.version) or doomed.version is None:
+            log.info("pod_removed", pod=doomed.name, **whose)
+            self._store.note_removal(doomed.uid)
+        else:
+            # It changed since it was seen: as it is now, it may be wanted. What is new of it has its pool looked at again.
+            await self._look_up(Kind.POD, doomed.name)
 
     async def _pool(self, name: str) -> float | None:
         scene = self._observe_pool(name)
@@ -188,8 +192,8 @@ class Reconciler:
     async def _apply_pool(self, pool: RunnerPool, decision: Decision) -> Refusal | None:
         for action in decision.actions:
             match action:
-                case DeletePod(name, uid):
-                    await self._remove(name, uid, pool=pool.metadata.name)
+                case DeletePod():
+                    await self._remove(action, pool=pool.metadata.name)
                 case CreateIdlePods(count):
                     for _ in range(count):
                         refusal = await self._create_idle(pool)

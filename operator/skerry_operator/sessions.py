@@ -85,8 +85,8 @@ class Session:
             self._ready.rest("objects")
 
     def _enqueue(self, touched: Touched) -> None:
-        for key, delay in touched:
-            self._queue.add(key, delay)
+        for key, spacing in touched:
+            self._queue.add(key, spacing=spacing)
 
     def _told(self, events: list[handlers.Event]) -> None:
         for kind, change, item in events:

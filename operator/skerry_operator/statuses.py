@@ -17,8 +17,14 @@ _PHASES = {Reason.COMPLETED: Phase.SUCCEEDED, Reason.CANCELED: Phase.CANCELED}
 
 
 def present(run: TaskRun) -> TaskRunStatus:
-    """What is recorded of the present attempt: nothing yet, if the record is about an earlier one."""
-    return run.status if run.status.attempt == run.spec.attempt else fresh(run)
+    """What is recorded of the present attempt: nothing yet, if the record is about something else."""
+    return run.status if is_present(run) else fresh(run)
+
+
+def is_present(run: TaskRun) -> bool:
+    """Whether the record is about the present attempt, and not about a Pod of its own that a warm one was faster than."""
+    overtaken = run.spec.pod_name is not None and run.status.pod_name not in (None, run.spec.pod_name)
+    return run.status.attempt == run.spec.attempt and not overtaken
 
 
 def fresh(run: TaskRun) -> TaskRunStatus:
@@ -65,6 +71,9 @@ def ended(run: TaskRun, pod: Pod | None, sight: Sight, now: datetime) -> TaskRun
     good = reason is Reason.COMPLETED
     phase = _PHASES.get(reason, Phase.FAILED)
     kept = [entry for entry in before.conditions if entry.type != "Succeeded"]
+    if sight.started_at is not None:
+        # What held it up passed, and nobody saw it run.
+        kept = [entry for entry in kept if (entry.type, entry.status) != ("Started", "False")]
     if sight.started_at is not None and not any(entry.type == "Started" for entry in kept):
         kept.append(_condition(run, "Started", "True", "ContainerStarted", "", sight.started_at))
     last = _condition(run, "Succeeded", "True" if good else "False", reason, sight.message, finished)

@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 # For how long it is remembered that an object is gone, and how it looked last.
 DEPARTED_SECONDS: Final = 600.0
 REMOVED_SECONDS: Final = 60.0
-# Pods come and go in bursts, and every one changes its pool's counts: one look for many.
-POOL_DELAY: Final = 1.0
+# Pods come and go in bursts, and every one changes its pool's counts: one look at once, and then one for many.
+POOL_SPACING: Final = 1.0
 
 
 class Kind(StrEnum):
@@ -43,6 +43,7 @@ class Key(NamedTuple):
     name: str
 
 
+# Keys, and for each how many seconds at least are to pass between two looks at it.
 Touched = list[tuple[Key, float]]
 Stored = TaskRun | RunnerPool | Pod
 
@@ -197,7 +198,7 @@ class Store:
         if isinstance(after, TaskRun):
             yield Key(Kind.TASK_RUN, name), 0.0
             if after.spec.pod_name is not None:
-                yield Key(Kind.RUNNER_POOL, after.spec.pool_ref), POOL_DELAY
+                yield Key(Kind.RUNNER_POOL, after.spec.pool_ref), POOL_SPACING
         elif isinstance(after, RunnerPool):
             yield Key(Kind.RUNNER_POOL, name), 0.0
             if before is None:
@@ -209,7 +210,7 @@ class Store:
                 yield Key(Kind.TASK_RUN, self._claims[name]), 0.0
             pool = self._pools_by_label.get(after.labels.get(names.POOL, ""))
             if pool is not None:
-                yield Key(Kind.RUNNER_POOL, pool), POOL_DELAY
+                yield Key(Kind.RUNNER_POOL, pool), POOL_SPACING
 
     def _runs_of(self, pool: str) -> list[str]:
         runs = self._objects[Kind.TASK_RUN].values()

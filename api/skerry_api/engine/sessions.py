@@ -328,7 +328,11 @@ class Session:
         try:
             trigger = child_trigger(message)
             self._follow(held, trigger.run_id)
-            submission = (await self._engine.submissions.submit([trigger], [Parent(held.assignment, call)]))[0]
+            submission = (
+                await self._engine.submissions.submit(
+                    [trigger], [Parent(held.assignment, call, len(held.children) - 1)]
+                )
+            )[0]
         except SkerryError as error:
             failure = {"code": error.code, "message": error.message, "status": error.status}
             self._send({"type": "spawn_failed", "attempt": message["attempt"], "call": call, "error": failure})

@@ -29,6 +29,9 @@ from skerry_objects.names import pool_name
 
 Row = Mapping[Any, Any]
 
+# However many a parent or a request brings together, the last is not held up for longer than this many are.
+MOST_PLACES = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
@@ -53,10 +56,11 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The live attempt a child is spawned by, and its own name for the call."""
+    """The live attempt a child is spawned by, its own name for the call, and how many of its children are not over."""
 
     assignment: Assignment
     call: str
+    open_children: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,7 @@ class Submissions:
             for position, trigger in enumerate(triggers):
                 parent = parents[position] if parents else None
                 row = await self._row(trigger, parent)
+                row["place"] = min(position if parent is None else parent.open_children, MOST_PLACES)
                 rows.append(row)
                 slots.append(self._reserve(row))
             stored = await self._writer.submit(rows)

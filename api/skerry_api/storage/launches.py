@@ -40,28 +40,29 @@ WITH RECURSIVE line AS (
         SELECT level_queued.*
         FROM (SELECT level FROM generate_series(9, 0, -1) AS level ORDER BY level DESC) AS levels
         CROSS JOIN LATERAL (
-            SELECT id, pool, priority, ready_at FROM attempts
+            SELECT id, pool, priority, turn_at FROM attempts
             WHERE status = 'queued' AND pool = line.pool AND priority = level AND ready_at <= now()
-            ORDER BY ready_at, id LIMIT %(most)s) level_queued
-        ORDER BY level DESC, ready_at, id LIMIT %(most)s) queued
+                AND turn_at <= now() + interval '10 minutes'
+            ORDER BY turn_at, id LIMIT %(most)s) level_queued
+        ORDER BY level DESC, turn_at, id LIMIT %(most)s) queued
 ), live AS (
     SELECT workflow_id, count(*) AS number FROM attempts
     WHERE status IN ('starting', 'running') AND NOT waiting
         AND workflow_id IN (SELECT id FROM workflows WHERE concurrency_limit IS NOT NULL)
     GROUP BY workflow_id
 ), allowed AS (
-    SELECT turns.*, row_number() OVER (PARTITION BY pool ORDER BY priority DESC, ready_at, id) AS place
+    SELECT turns.*, row_number() OVER (PARTITION BY pool ORDER BY priority DESC, turn_at, id) AS place
     FROM (
-        SELECT *, row_number() OVER (PARTITION BY workflow_id ORDER BY priority DESC, ready_at, id) AS turn FROM ready
+        SELECT *, row_number() OVER (PARTITION BY workflow_id ORDER BY priority DESC, turn_at, id) AS turn FROM ready
     ) turns LEFT JOIN live USING (workflow_id)
     WHERE concurrency_limit IS NULL OR turn <= concurrency_limit - coalesce(live.number, 0)
 ), a AS (
-    SELECT id, priority, ready_at FROM allowed
-    ORDER BY place <= (SELECT greatest(1, %(most)s / count(DISTINCT pool)) FROM allowed) DESC, priority DESC, ready_at, id
+    SELECT id, priority, turn_at FROM allowed
+    ORDER BY place <= (SELECT greatest(1, %(most)s / count(DISTINCT pool)) FROM allowed) DESC, priority DESC, turn_at, id
     LIMIT %(most)s
 )"""  # noqa: S608  # put together from constants of this file
     + _LAUNCH
-    + """FROM a JOIN attempts t ON t.id = a.id JOIN runs r ON r.id = t.run_id ORDER BY a.priority DESC, a.ready_at, a.id
+    + """FROM a JOIN attempts t ON t.id = a.id JOIN runs r ON r.id = t.run_id ORDER BY a.priority DESC, a.turn_at, a.id
 """
 )
 

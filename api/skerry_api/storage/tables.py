@@ -135,6 +135,7 @@ attempts = Table(
     Column("pod_name", Text),
     Column("node", Text),
     _time("adopt_at"),
+    _time("turn_at"),
 )
 
 pools = Table(

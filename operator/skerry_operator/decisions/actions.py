@@ -25,10 +25,15 @@ class AdoptPod:
 
 @dataclass(frozen=True, slots=True)
 class DeletePod:
-    """Remove a Pod, this one and no other of its name."""
+    """Remove a Pod, this one and no other of its name.
+
+    Attributes:
+        version: the resourceVersion it must still have; None removes it whatever became of it since.
+    """
 
     name: str
     uid: str
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

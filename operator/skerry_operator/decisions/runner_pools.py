@@ -12,7 +12,7 @@ from skerry_objects.models import Condition
 from skerry_objects.runner_pools import RunnerPool, RunnerPoolStatus
 from skerry_objects.task_runs import Reason
 from skerry_operator import statuses
-from skerry_operator.classifications import INFRASTRUCTURE, Refusal, Sight, Stage, classify
+from skerry_operator.classifications import INFRASTRUCTURE, Refusal, Sight, Stage, classify, has_served
 from skerry_operator.decisions.actions import Action, CreateIdlePods, Decision, DeletePod
 from skerry_operator.decisions.task_runs import Patience
 from skerry_operator.manifests import TEMPLATE, template_hash
@@ -23,11 +23,15 @@ BACK_OFF: Final = timedelta(seconds=10)
 LONGEST_BACK_OFF: Final = timedelta(minutes=5)
 # Failed Pods are what the back-off is derived from, and what tells people why: they stay this long.
 FAILED_KEPT: Final = timedelta(minutes=10)
+# The TaskRun that names a Pod comes after its work was given to it, and that work may be over by then.
+SERVED_KEPT: Final = timedelta(seconds=60)
 # Pods that were made together fail together: that is one failure.
 WAVE: Final = timedelta(seconds=10)
-# One that has run so long shows that the image is good.
+# One that has run so long, or did what it was to do, shows that the image is good.
 PROVEN: Final = timedelta(seconds=10)
 MOST_CREATED: Final = 20
+# What the kubelet says of a container that it may be starting at this moment.
+_STARTING: Final = "ContainerCreating"
 _HOPELESS_AT_ONCE: Final = frozenset({Reason.REFUSED})
 
 
@@ -64,12 +68,13 @@ def decide_pool(scene: PoolScene, patience: Patience) -> Decision:
     idle = scene.idle()
     live = [pod for pod in idle if not pod.is_leaving]
     fresh = [pod for pod in live if pod.labels.get(TEMPLATE) == template_hash(scene.pool.spec.template)]
-    actions: list[Action] = [DeletePod(pod.name, pod.uid) for pod in _unneeded(scene, idle, live, fresh)]
+    # At the version that was seen: a Pod that was bound, or that a TaskRun took in the meantime, is looked at again.
+    actions: list[Action] = [DeletePod(pod.name, pod.uid, pod.version) for pod in _unneeded(scene, idle, live, fresh)]
     missing = scene.pool.spec.replicas - len(fresh)
     failures = _failures(scene, idle)
     careful = bool(failures) and not _is_proven(scene, failures)
     wait = _back_off(scene, failures) if careful else timedelta(0)
-    waits: list[timedelta] = []
+    waits = [kept for pod in idle if not pod.deletion_at and (kept := _kept_for(scene, pod)) > timedelta(0)]
     if missing > 0 and wait > timedelta(0):
         waits.append(wait)
     elif missing > 0 and not careful:
@@ -106,15 +111,33 @@ def _runs(scene: PoolScene, pod: Pod) -> bool:
 
 
 def _unneeded(scene: PoolScene, idle: Sequence[Pod], live: Sequence[Pod], fresh: Sequence[Pod]) -> list[Pod]:
-    """Ended ones that tell nothing more, those of another template, and those that are too many."""
+    """Ended ones that tell nothing more, those of another template, and those that are too many.
+
+    A Pod that runs may have work that no TaskRun tells of yet, so of too many only those go that cannot have any: the
+    control plane, which knows, tells the others to leave. It does not know which Pods are of another template, so those go
+    even if they run, once others serve: work that such a Pod just took is lost by the infrastructure, and so repeated.
+    """
     failed = {pod.name for pod in _failures(scene, idle)}
-    gone = [pod for pod in idle if pod.all_ended and pod.deletion_at is None and pod.name not in failed]
+    ended = [pod for pod in idle if pod.all_ended and pod.deletion_at is None and pod.name not in failed]
+    gone = [pod for pod in ended if _kept_for(scene, pod) <= timedelta(0)]
     wanted = scene.pool.spec.replicas
     serves = sum(_runs(scene, pod) for pod in fresh) >= wanted
-    stale = [pod for pod in live if pod not in fresh and (serves or not _runs(scene, pod))]
-    # The youngest first, and first those that do not run yet: nobody can have taken them.
-    by_use = sorted(fresh, key=lambda pod: (_runs(scene, pod), -pod.created_at.timestamp()))
-    return [*gone, *stale, *by_use[: max(0, len(fresh) - wanted)]]
+    stale = [pod for pod in live if pod not in fresh and (serves or _has_no_work(scene, pod))]
+    workless = [pod for pod in fresh if _has_no_work(scene, pod)]
+    youngest_first = sorted(workless, key=lambda pod: -pod.created_at.timestamp())
+    return [*gone, *stale, *youngest_first[: max(0, len(fresh) - wanted)]]
+
+
+def _has_no_work(scene: PoolScene, pod: Pod) -> bool:
+    """Whether nobody can have given it any: it has no node, or something there keeps its container from being started."""
+    sight = classify(pod, scene.now)
+    starting = any(entry.container == names.CONTAINER and entry.reason == _STARTING for entry in pod.waiting)
+    return sight.stage is Stage.WAITING and (pod.node is None or (sight.reason is not None and not starting))
+
+
+def _kept_for(scene: PoolScene, pod: Pod) -> timedelta:
+    """For how long a Pod that ended well is left for a TaskRun that may name it."""
+    return _finish(pod) + SERVED_KEPT - scene.now if pod.all_ended and has_served(pod) else timedelta(0)
 
 
 def _failures(scene: PoolScene, idle: Sequence[Pod]) -> list[Pod]:
@@ -123,7 +146,7 @@ def _failures(scene: PoolScene, idle: Sequence[Pod]) -> list[Pod]:
     for pod in idle:
         sight = classify(pod, scene.now)
         own_fault = sight.reason is not Reason.COMPLETED and sight.reason not in INFRASTRUCTURE
-        if sight.stage is Stage.ENDED and own_fault and scene.now - _finish(pod) < FAILED_KEPT:
+        if sight.stage is Stage.ENDED and own_fault and not has_served(pod) and scene.now - _finish(pod) < FAILED_KEPT:
             found.append(pod)
     return sorted(found, key=_finish)
 
@@ -134,13 +157,10 @@ def _finish(pod: Pod) -> datetime:
 
 
 def _is_proven(scene: PoolScene, failures: Sequence[Pod]) -> bool:
-    """Whether a Pod has run well since the last failure."""
+    """Whether a Pod that started since the last failure has run well, with a run or without."""
     last = _finish(failures[-1])
-    return any(
-        pod.started_at is not None and pod.started_at > last and scene.now - pod.started_at >= PROVEN
-        for pod in scene.pods
-        if not pod.is_leaving
-    )
+    started = [(pod, pod.started_at) for pod in scene.pods if pod.started_at is not None and pod.started_at > last]
+    return any(has_served(pod) or (not pod.is_leaving and scene.now - since >= PROVEN) for pod, since in started)
 
 
 def _back_off(scene: PoolScene, failures: Sequence[Pod]) -> timedelta:

@@ -83,7 +83,7 @@ def expected_pod(run: TaskRun) -> str:
 
 def is_over(run: TaskRun) -> bool:
     """Whether the present attempt's end is recorded."""
-    return run.status.attempt == run.spec.attempt and run.status.phase in TERMINAL
+    return statuses.is_present(run) and run.status.phase in TERMINAL
 
 
 def decide(scene: Scene, patience: Patience) -> Decision:
@@ -221,8 +221,8 @@ def _merged(scene: Scene, removals: tuple[Action, ...], rest: Decision) -> Decis
     """With removals first, and without a status that says nothing new."""
     run = scene.run
     actions = [action for action in rest.actions if not _says_nothing(run, action)]
-    restarted = run.status.attempt is not None and run.status.attempt != run.spec.attempt
-    if restarted and not any(isinstance(action, WriteStatus) for action in actions):
+    outdated = run.status.attempt is not None and not statuses.is_present(run)
+    if outdated and not any(isinstance(action, WriteStatus) for action in actions):
         actions.append(WriteStatus(statuses.fresh(run)))
     return Decision((*removals, *actions), rest.look_again)
 

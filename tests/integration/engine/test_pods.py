@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -129,3 +130,33 @@ async def test_a_limited_workflow_has_no_more_containers_than_may_run(engine: En
     assert await launchable(engine) == [f"{run_id}-1" for run_id in runs[:2]]
     assert await Pod(engine, f"{runs[0]}-1", "uid-a").connect()
     assert await launchable(engine) == [f"{runs[1]}-1"]
+
+
+async def test_a_lone_trigger_passes_most_of_a_large_request(engine: Engine) -> None:
+    submitted = await engine.submit_many([Trigger("shop/build", [], "[]") for _ in range(200)])
+    lone = await trigger(engine)
+    first = await launchable(engine)
+    assert f"{submitted[0].run_id}-1" in first, "what came first is not put off"
+    assert f"{lone}-1" in first
+
+
+async def test_a_lone_child_is_not_held_against_a_parent_that_had_many(engine: Engine) -> None:
+    parent = await trigger(engine)
+    pod = Pod(engine, f"{parent}-1", "uid-parent")
+    assert await pod.connect()
+    message = pod.heard[1]
+    words = {"type": "spawn", "attempt": message["attempt"], "token": message["token"], "task": "build", "input": "[]"}
+    for call in range(20):
+        pod.session.receive({**words, "call": f"first-{call}"})
+    await asyncio.sleep(0.5)
+    spawned = [message["run"] for message in pod.heard if message["type"] == "spawned"]
+    assert len(spawned) == 20
+    await engine.cancel_runs(spawned, "done with them")
+    await asyncio.sleep(0.3)
+    others = await engine.submit_many([Trigger("shop/build", [], "[]") for _ in range(20)])
+    pod.session.receive({**words, "call": "again"})
+    await asyncio.sleep(0.3)
+    (again,) = {message["run"] for message in pod.heard if message["type"] == "spawned"} - set(spawned)
+    order = await launchable(engine)
+    assert f"{again}-1" in order
+    assert f"{others[0].run_id}-1" in order

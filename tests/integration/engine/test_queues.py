@@ -124,6 +124,7 @@ async def fill(connection: AsyncConnection, case: Case) -> None:
             """),
             values,
         )
+    await connection.execute(text("UPDATE attempts SET turn_at = ready_at"))
     await connection.execute(
         text("""
             INSERT INTO runs (id, workflow_id, version_id, task_id, workflow, task, status, root_run_id, plan, timeout_ms,

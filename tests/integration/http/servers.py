@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -25,6 +26,15 @@ TASKS: list[dict[str, Any]] = [
     {"name": "add", "parameters": [{"name": "a", "type": "int"}, {"name": "b", "type": "int"}], "description": "Add."},
     {"name": "echo", "options": {"retry": {"max_retries": 0, "wait_duration_ms": 0, "factor": 1}, "plan": "starter"}},
 ]
+
+
+@dataclass
+class Claiming:
+    """A runner that is played by the test."""
+
+    runner_id: str
+    pod_name: str | None = None
+    node: str | None = None
 
 
 class Server:
@@ -56,7 +66,7 @@ class Server:
         async with asyncio.timeout(5):
             while True:
                 claimed = await self.engine.writer.claim(
-                    self.version_id, self.workflow_id, ["rnr-test"], None, start_ms=60_000, inline_bytes=10**6
+                    self.version_id, self.workflow_id, [Claiming("rnr-test")], None, start_ms=60_000, inline_bytes=10**6
                 )
                 if claimed:
                     return claimed[0]

@@ -246,9 +246,9 @@ class FakeCluster:
         return await self._store(plural, changed)
 
     async def _delete(self, plural: str, item: Json, options: Json) -> Json:
-        uid = (options.get("preconditions") or {}).get("uid")
-        if uid not in (None, item["metadata"]["uid"]):
-            raise Refused(409, "Conflict", "the uid does not match")
+        for field, wanted in (options.get("preconditions") or {}).items():
+            if wanted != item["metadata"][field]:
+                raise Refused(409, "Conflict", f"the {field} does not match")
         phase = item.get("status", {}).get("phase")
         if plural == "pods" and phase == "Running":
             if "deletionTimestamp" in item["metadata"]:

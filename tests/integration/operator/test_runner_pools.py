@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import timedelta
+
+import pytest
 
 from skerry_objects import names
+from skerry_operator.decisions import runner_pools
 from tests.integration.operator.clusters import Json, Refused
 from tests.integration.operator.conftest import World
 
@@ -23,22 +28,55 @@ async def test_idle_pods_are_kept(world: World) -> None:
     assert all(name.startswith("pool-") for name in names_before)
     await world.cluster.vanish("pods", sorted(names_before)[0])
     await world.until(lambda: len(world.cluster.all("pods")) == 3)
-    await world.cluster.finish(sorted(names_before)[1])
-    await world.until(lambda: sorted(names_before)[1] not in {p["metadata"]["name"] for p in world.cluster.all("pods")})
-    await world.until(lambda: len(world.cluster.all("pods")) == 3)
 
 
-async def test_surplus_is_deleted(world: World) -> None:
+async def test_runner_that_left_is_replaced_and_removed_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_pools, "SERVED_KEPT", timedelta(seconds=3))
     world.cluster.autorun = 0.0
     await world.operate()
+    await world.pool(replicas=1)
+    await world.until(lambda: world.cluster.status("pool", "runnerpools").get("idle") == 1)
+    name = world.cluster.all("pods")[0]["metadata"]["name"]
+    await asyncio.sleep(1.1)
+    began = time.monotonic()
+    await world.cluster.finish(name)
+    await world.until(lambda: len(world.cluster.all("pods")) == 2)
+    assert time.monotonic() - began < 0.7
+    await world.until(lambda: world.cluster.get("pods", name) is None)
+    assert time.monotonic() - began > 1.5
+    assert len(world.cluster.all("pods")) == 1
+
+
+async def test_of_too_many_only_those_that_wait_are_deleted(world: World) -> None:
+    await world.operate()
     await world.pool(replicas=3)
-    await world.until(lambda: world.cluster.status("pool", "runnerpools").get("idle") == 3)
-    await world.cluster.change("runnerpools", "pool", {"spec": {"replicas": 1}})
+    made = await world.until(lambda: len(pods := world.cluster.all("pods")) == 3 and pods)
+    first, second, third = (pod["metadata"]["name"] for pod in made)
+    await world.cluster.start(first)
+    await world.cluster.start(second)
+    await world.until(lambda: world.cluster.status("pool", "runnerpools").get("idle") == 2)
+    await world.cluster.change("runnerpools", "pool", {"spec": {"replicas": 0}})
+    await world.until(lambda: world.cluster.get("pods", third) is None)
+    await asyncio.sleep(1.5)
+    left = world.cluster.all("pods")
+    assert sorted(pod["metadata"]["name"] for pod in left) == sorted([first, second])
+    assert not any("deletionTimestamp" in pod["metadata"] for pod in left)
 
-    def left() -> bool:
-        return sum("deletionTimestamp" not in pod["metadata"] for pod in world.cluster.all("pods")) == 1
 
-    await world.until(left)
+async def test_pod_that_started_unseen_is_not_deleted(world: World) -> None:
+    await world.operate()
+    await world.pool(replicas=1)
+    name = (await world.until(lambda: world.cluster.all("pods")))[0]["metadata"]["name"]
+    world.cluster.mute.add("pods")
+    await world.cluster.start(name)
+    await world.cluster.change("runnerpools", "pool", {"spec": {"replicas": 0}})
+    await world.until(lambda: world.cluster.writes()["delete", "pods"])
+    await world.until(lambda: world.cluster.status("pool", "runnerpools").get("idle") == 1)
+    await asyncio.sleep(1.5)
+    pod = world.cluster.get("pods", name)
+    assert pod is not None
+    assert "deletionTimestamp" not in pod["metadata"]
+    assert world.cluster.writes()["delete", "pods"] == 1
 
 
 async def test_crashing_image_does_not_churn(world: World) -> None:

@@ -184,6 +184,71 @@ async def test_warm_pod_is_adopted(world: World) -> None:
     await world.until_phase("Succeeded")
 
 
+async def test_warm_pod_that_is_over_is_adopted_with_two_writes(world: World) -> None:
+    await world.operate()
+    await world.pool(replicas=1)
+    name = (await world.until(lambda: world.cluster.all("pods")))[0]["metadata"]["name"]
+    await world.cluster.start(name)
+    await world.cluster.finish(name)
+    await world.until(lambda: len(world.cluster.all("pods")) == 2)
+    await world.run(podName=name)
+    done = await world.until_phase("Succeeded")
+    assert (done["podName"], done["exitCode"]) == (name, 0)
+    assert done["startedAt"]
+    assert done["finishedAt"]
+    await asyncio.sleep(0.3)
+    pod = await world.until_pod(name)
+    assert pod["metadata"]["labels"][names.RUN] == "trn-1"
+    assert "activeDeadlineSeconds" not in pod["spec"]
+    counts = world.cluster.writes()
+    assert (counts["patch", "pods"], counts["patch", "taskruns/status"], counts["delete", "pods"]) == (1, 1, 0)
+
+
+async def test_cold_pod_gives_way_to_the_warm_one_that_was_faster(world: World) -> None:
+    await world.operate()
+    await world.pool(replicas=1)
+    name = (await world.until(lambda: world.cluster.all("pods")))[0]["metadata"]["name"]
+    await world.cluster.start(name)
+    await world.run()
+    cold = await world.until_pod()
+    await world.cluster.wait_in("trn-1-1", "ErrImagePull", "manifest unknown")
+    await world.until(lambda: world.cluster.status("trn-1").get("podUID") == cold["metadata"]["uid"])
+    await world.cluster.change("taskruns", "trn-1", {"spec": {"podName": name}, "metadata": {"generation": 2}})
+    running = await world.until_phase("Running")
+    warm = await world.until_pod(name)
+    assert (running["podName"], running["podUID"]) == (name, warm["metadata"]["uid"])
+    assert "reason" not in running
+    await world.until(lambda: world.cluster.get("pods", "trn-1-1") is None)
+    await world.cluster.finish(name)
+    assert (await world.until_phase("Succeeded"))["podName"] == name
+
+
+async def test_adoption_that_is_refused_is_tried_again_slowly(world: World) -> None:
+    gone: str | None = None
+
+    def refuse(verb: str, plural: str, body: Json) -> Refused | None:
+        if (verb, plural) != ("patch", "pods"):
+            return None
+        if gone:
+            return Refused(404, "NotFound", f'pods "{gone}" not found')
+        return Refused(409, "Conflict", "the object has been modified")
+
+    world.cluster.refuse = refuse
+    await world.operate()
+    await world.pool(replicas=1)
+    name = (await world.until(lambda: world.cluster.all("pods")))[0]["metadata"]["name"]
+    await world.cluster.start(name)
+    await world.run(podName=name)
+    await asyncio.sleep(1.2)
+    assert 1 <= world.cluster.writes()["patch", "pods"] <= 3
+    gone = name
+    tried = await world.until(lambda: world.cluster.writes()["patch", "pods"])
+    await asyncio.sleep(1.2)
+    assert world.cluster.writes()["patch", "pods"] <= tried + 1
+    await world.cluster.vanish("pods", name)
+    assert (await world.until_phase("Failed"))["reason"] == "PodDeleted"
+
+
 async def test_finished_run_goes_after_its_time(world: World) -> None:
     world.cluster.autorun = 0.05
     await world.operate(ttl_seconds=1.0)

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from skerry_objects import names
 from skerry_operator.manifests import Surroundings, adoption, attempt_pod, idle_pod, template_hash
-from tests.unit.operator.objects import POOL_UID, RUN_UID, runner_pool, task_run
+from tests.unit.operator.objects import NOW, POOL_UID, RUN_UID, ended, idle, runner_pool, running, task_run
 
 AROUND = Surroundings("http://control-plane:8120", "skerry-tasks", 65532)
 
@@ -151,11 +150,16 @@ def test_labels_of_the_template_cannot_claim_a_pod() -> None:
 
 
 def test_adoption_names_the_run_as_the_only_owner() -> None:
-    change = adoption(task_run(podName="pool-abcde"), timedelta(minutes=10))
+    change = adoption(task_run(podName="pool-abcde"), idle("pool-abcde", created=-600, **running()), NOW)
     metadata = change["metadata"]
     assert metadata["labels"][names.RUN] == "trn-1"
     assert [owner["kind"] for owner in metadata["ownerReferences"]] == ["TaskRun"]
     assert change["spec"] == {"activeDeadlineSeconds": 600 + 960}
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_adoption_gives_no_deadline_to_what_is_over(code: int) -> None:
+    assert list(adoption(task_run(podName="pool-abcde"), idle("pool-abcde", **ended(code)), NOW)) == ["metadata"]
 
 
 def test_hash_tells_templates_apart() -> None:

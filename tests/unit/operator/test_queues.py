@@ -102,6 +102,30 @@ async def test_delay_and_the_earlier_moment_wins() -> None:
     assert moments[0] >= 0.05
 
 
+async def test_spaced_key_is_looked_at_at_once_and_then_once_for_many() -> None:
+    queue: Queue[str] = Queue()
+    moments: list[float] = []
+
+    async def handle(key: str) -> None:
+        moments.append(time.monotonic())
+
+    async with working(queue, handle):
+        began = time.monotonic()
+        queue.add("a", spacing=0.2)
+        await until(lambda: len(moments) == 1)
+        for _ in range(5):
+            queue.add("a", spacing=0.2)
+            await asyncio.sleep(0.01)
+        await until(lambda: len(moments) == 2)
+        await asyncio.sleep(0.25)
+        again = time.monotonic()
+        queue.add("a", spacing=0.2)
+        await until(lambda: len(moments) == 3)
+    assert moments[0] - began < 0.1
+    assert moments[1] - moments[0] >= 0.2
+    assert moments[2] - again < 0.1
+
+
 async def test_handler_asks_to_come_back() -> None:
     queue: Queue[str] = Queue()
     answers: list[float | None] = [0.02, 0.0, None]

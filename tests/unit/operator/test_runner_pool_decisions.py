@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from skerry_objects import names
 from skerry_objects.models import Condition
 from skerry_objects.runner_pools import RunnerPool
@@ -49,14 +51,87 @@ def test_claimed_pods_are_not_idle() -> None:
     assert (status.replicas, status.idle, status.claimed, status.starting) == (1, 1, 2, 0)
 
 
-def test_surplus_goes_and_first_what_nobody_can_have_taken() -> None:
-    pods = (idle("a", created=-90, **running()), idle("b", created=-50, **running()), idle("c", **waiting()))
-    assert look(runner_pool(1), *pods).actions == (DeletePod("c", "uid-of-c"), DeletePod("b", "uid-of-b"))
+UNBOUND: dict[str, Any] = {"node": None, "phase": "Pending"}
+FULL: dict[str, Any] = {"node": None, **unschedulable(-5)}
+PULLING: dict[str, Any] = waiting("ImagePullBackOff", "Back-off pulling image")
+STARTING: dict[str, Any] = waiting()
+SIDECAR_HELD_UP: dict[str, Any] = {
+    "phase": "Pending",
+    "containerStatuses": [
+        {"name": "runner", "state": {"waiting": {"reason": "ContainerCreating"}}},
+        {"name": "proxy", "state": {"waiting": {"reason": "ErrImagePull"}}},
+    ],
+}
+INIT_HELD_UP: dict[str, Any] = {
+    "phase": "Pending",
+    "initContainerStatuses": [{"name": "init", "state": {"waiting": {"reason": "ErrImagePull"}}}],
+    "containerStatuses": [{"name": "runner", "state": {"waiting": {"reason": "PodInitializing"}}}],
+}
 
 
-def test_runner_that_left_is_replaced_at_once() -> None:
-    decision = look(runner_pool(1), idle("a", **ended(0)))
-    assert decision.actions == (DeletePod("a", "uid-of-a"), CreateIdlePods(1))
+@pytest.mark.parametrize(
+    ("state", "goes"),
+    [
+        (UNBOUND, True),
+        (FULL, True),
+        (PULLING, True),
+        (INIT_HELD_UP, True),
+        (STARTING, False),
+        ({"phase": "Pending"}, False),
+        (SIDECAR_HELD_UP, False),
+        (running(-1), False),
+        (running(-600), False),
+        ({"deletion": 20, **PULLING}, False),
+    ],
+)
+def test_of_too_many_only_those_go_that_cannot_have_work(state: dict[str, Any], goes: bool) -> None:
+    expected = (DeletePod("a", "uid-of-a", 7),) if goes else ()
+    assert look(runner_pool(0), idle("a", **state)).actions == expected
+
+
+def test_the_youngest_of_too_many_go_and_no_more_than_are_too_many() -> None:
+    pods = (
+        idle("a", created=-20, **UNBOUND),
+        idle("b", created=-10, **UNBOUND),
+        idle("c", created=-5, **PULLING),
+        idle("d", created=-1, **running(-1)),
+    )
+    assert look(runner_pool(2), *pods).actions == (DeletePod("c", "uid-of-c", 7), DeletePod("b", "uid-of-b", 7))
+    assert look(runner_pool(0), *pods[2:]).actions == (DeletePod("c", "uid-of-c", 7),)
+
+
+def test_runner_that_left_is_replaced_at_once_and_stays_for_a_moment() -> None:
+    left = idle("a", created=-3, **ended(0, at=-1))
+    assert look(runner_pool(1), left) == Decision((CreateIdlePods(1),), 59)
+    assert look(runner_pool(0), left, seconds=58) == Decision((), 1)
+    assert look(runner_pool(0), left, seconds=59).actions == (DeletePod("a", "uid-of-a", 7),)
+    status = pool_status(scene(runner_pool(1), left), PATIENCE)
+    assert (status.replicas, status.idle, status.claimed, status.starting) == (0, 0, 0, 0)
+
+
+def test_runner_that_left_and_is_named_meanwhile_is_not_removed() -> None:
+    left = idle("a", created=-100, **ended(0, at=-90))
+    assert look(runner_pool(0), left, taken={"a"}) == Decision()
+
+
+FAILED_TASK: dict[str, Any] = ended(1, at=-1, message="error: ValueError")
+
+
+@pytest.mark.parametrize("end", [ended(0, at=-1), FAILED_TASK], ids=["task succeeded", "task failed"])
+def test_runner_that_did_its_work_is_no_failure_however_short_it_ran(end: dict[str, Any]) -> None:
+    pods = [idle(name, created=-12, **end) for name in "abc"]
+    assert look(runner_pool(3), *pods) == Decision((CreateIdlePods(3),), 59)
+    assert ready(runner_pool(3), *pods).reason == "Starting"
+
+
+@pytest.mark.parametrize("end", [ended(0, at=20), ended(1, at=20, message="timeout: it took too long")])
+def test_work_that_was_done_ends_the_back_off(end: dict[str, Any]) -> None:
+    crash = idle("a", created=-20, **ended(1, at=-4))
+    short = pod("b", labels={names.POOL: "pool", names.RUN: "trn-1"}, created=7, **end)
+    assert look(runner_pool(3), crash, seconds=21).actions == (CreateIdlePods(1),)
+    assert look(runner_pool(3), crash, short, seconds=21) == Decision((CreateIdlePods(3),))
+    before = pod("b", labels={names.POOL: "pool", names.RUN: "trn-1"}, **ended(0, at=-3))
+    assert look(runner_pool(3), crash, before, seconds=21).actions == (CreateIdlePods(1),)
 
 
 def test_loss_by_the_infrastructure_is_replaced_at_once() -> None:
@@ -83,7 +158,7 @@ def test_pods_that_failed_together_are_one_failure() -> None:
 
 def test_old_failures_are_removed_and_no_longer_count() -> None:
     crash = idle("a", created=-700, **ended(1, at=-601))
-    assert look(runner_pool(1), crash) == Decision((DeletePod("a", "uid-of-a"), CreateIdlePods(1)))
+    assert look(runner_pool(1), crash) == Decision((DeletePod("a", "uid-of-a", 7), CreateIdlePods(1)))
 
 
 def test_unschedulable_pods_are_held_and_not_replaced() -> None:
@@ -95,8 +170,12 @@ def test_changed_template_rolls() -> None:
     stale = idle("a", template=old, **running())
     assert look(runner_pool(1), stale).actions == (CreateIdlePods(1),)
     assert look(runner_pool(1), stale, idle("b", **waiting())).actions == ()
-    assert look(runner_pool(1), stale, idle("b", **running())).actions == (DeletePod("a", "uid-of-a"),)
-    assert look(runner_pool(1), idle("c", template=old, **waiting())).actions[0] == DeletePod("c", "uid-of-c")
+    assert look(runner_pool(1), stale, idle("b", **running())).actions == (DeletePod("a", "uid-of-a", 7),)
+    starting = idle("c", template=old, **waiting())
+    assert look(runner_pool(1), starting).actions == (CreateIdlePods(1),)
+    assert look(runner_pool(1), starting, idle("b", **running())).actions == (DeletePod("c", "uid-of-c", 7),)
+    held_up = idle("d", template=old, **PULLING)
+    assert look(runner_pool(1), held_up).actions == (DeletePod("d", "uid-of-d", 7), CreateIdlePods(1))
 
 
 def test_ready_says_why_not() -> None:

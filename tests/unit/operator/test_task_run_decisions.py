@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from skerry_objects import names
 from skerry_objects.task_runs import Phase, Reason, TaskRun, TaskRunStatus
 from skerry_operator import statuses
@@ -217,6 +219,72 @@ def test_cold_pod_gives_way_to_a_warm_one() -> None:
     warm = pod("pool-abcde", **running())
     decision = look(task_run(podName="pool-abcde"), warm, others=[pod(**waiting())])
     assert decision.actions[0] == DeletePod("trn-1-1", "uid-of-trn-1-1")
+
+
+def warm(**state: Any) -> Pod:
+    return pod("pool-abcde", owner=("RunnerPool", "pool", "p"), node="node-2", **state)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "phase", "reason"),
+    [
+        (0, "", Phase.SUCCEEDED, "Completed"),
+        (1, "error: ValueError", Phase.FAILED, "Error"),
+        (1, "timeout: too long", Phase.FAILED, "DeadlineExceeded"),
+    ],
+)
+def test_warm_pod_that_is_over_is_adopted_and_its_end_written_at_once(
+    code: int, message: str, phase: Phase, reason: str
+) -> None:
+    over = warm(**ended(code, at=-3, message=message))
+    decision = look(task_run(podName="pool-abcde"), over)
+    assert decision.actions[0] == AdoptPod(over)
+    status = written(decision)
+    assert (status.phase, status.reason, status.exit_code, status.pod_name) == (phase, reason, code, "pool-abcde")
+    times = status.to_json()
+    assert (times["startedAt"], times["finishedAt"]) == (stamp(-13), stamp(-3))
+    adopted = pod("pool-abcde", node="node-2", **ended(code, at=-3, message=message))
+    assert look(recorded(task_run(), decision, podName="pool-abcde"), adopted).actions == ()
+
+
+COLD = {
+    "waiting": pod(**waiting("ErrImagePull", "manifest unknown")),
+    "running": pod(**running()),
+    "failed": pod(**ended(1)),
+    "evicted": pod(phase="Failed", reason="Evicted"),
+}
+
+
+@pytest.mark.parametrize("cold", COLD.values(), ids=COLD)
+@pytest.mark.parametrize("end", [running(-2), ended(0, at=-1)], ids=["warm runs", "warm is over"])
+def test_status_becomes_that_of_the_warm_pod_that_was_faster(cold: Pod, end: dict[str, Any]) -> None:
+    before = recorded(task_run(), look(task_run(), cold))
+    assert before.status.pod_uid == "uid-of-trn-1-1"
+    faster = warm(**end)
+    decision = look(task_run(before.status.to_json(), podName="pool-abcde"), faster, others=[cold])
+    removal = () if cold.is_leaving else (DeletePod("trn-1-1", "uid-of-trn-1-1"),)
+    assert decision.actions[: len(removal) + 1] == (*removal, AdoptPod(faster))
+    assert written(decision) == written(look(task_run(podName="pool-abcde"), faster))
+
+
+@pytest.mark.parametrize("cold", COLD.values(), ids=COLD)
+def test_status_of_a_cold_pod_is_not_said_of_a_warm_one(cold: Pod) -> None:
+    before = recorded(task_run(), look(task_run(), cold))
+    overtaken = task_run(before.status.to_json(), podName="pool-abcde")
+    starting = written(look(overtaken, warm(**waiting())))
+    assert (starting.phase, starting.pod_uid, starting.reason) == (Phase.PENDING, None, None)
+    lost = look(overtaken)
+    assert (written(lost).reason, written(lost).pod_name) == (Reason.POD_DELETED, None)
+    assert look(recorded(task_run(), lost, podName="pool-abcde")).actions == ()
+
+
+def test_what_held_a_pod_up_is_not_said_of_one_that_is_over() -> None:
+    held = recorded(task_run(), look(task_run(), pod(**waiting("ErrImagePull", "no route"))))
+    status = written(look(held, pod(**ended(0, at=30)), seconds=31))
+    assert [(entry.type, entry.status) for entry in status.conditions if entry.type != "PodScheduled"] == [
+        ("Started", "True"),
+        ("Succeeded", "True"),
+    ]
 
 
 def test_pod_of_something_else_is_not_touched() -> None:

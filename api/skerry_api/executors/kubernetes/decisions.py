@@ -117,6 +117,8 @@ def decide(
     status = seen.status
     if status.attempt != launch.number or status.phase not in TERMINAL:
         return None
+    if seen.spec.pod_name is not None and status.pod_name not in (None, seen.spec.pod_name):
+        return None  # It tells of the Pod that was made for the attempt; a waiting one was quicker.
     settle = _settlement(launch, seen)
     return settle if status.phase is Phase.FAILED else _after(REPORT_SECONDS, unchanged_seconds, settle)
 

@@ -150,7 +150,12 @@ class KubernetesExecutor:
         launches = Launches(self._engine, client, namespace, self._pods, runs, metrics)
         releases = Releases(self._engine, client, namespace, self._pods, seen, pools, metrics)
         sizes = Pools(self._engine, client, namespace, self._pods, self._warm, pools, seen, runs, metrics)
-        self._engine.dispatcher.on_queued = launches.wake
+
+        def queued() -> None:
+            launches.wake()
+            sizes.wake()
+
+        self._engine.dispatcher.on_queued = queued
         metrics.leader.set(1)
         try:
             async with asyncio.TaskGroup() as group:

@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 Row = Mapping[Any, Any]
 
 LOOK_SECONDS = 1.0
+# While nothing waits or is wanted: what is triggered then queues, and that wakes.
+IDLE_LOOK_SECONDS = 5.0
 # What is counted again at every look: commits come late, and clocks of replicas differ.
 OVERLAP_SECONDS = 5.0
 # A Pod's way to its first assignment before any was measured; what is measured is smoothed.
@@ -95,6 +97,11 @@ class Pools:
         self._counted = 0.0
         self._written: dict[str, PoolRecord] = {}
         self._dismissed: dict[str, float] = {}
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was queued."""
+        self._wake.set()
 
     def observe(self, run: TaskRun) -> None:
         """Learn from a run that has a Pod of its own how long Pods take to start."""
@@ -117,8 +124,15 @@ class Pools:
                 # One bad look must not end all; the next one sees the same.
                 log.exception("pools_failed")
             await asyncio.sleep(LOOK_SECONDS)
+            idle = not any(pool.spec.replicas or pool.status.replicas for pool in self._seen.objects.values())
+            try:
+                async with asyncio.timeout(IDLE_LOOK_SECONDS - LOOK_SECONDS if idle else 0):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
 
     async def _look(self) -> None:
+        self._wake.clear()
         now = time.time()
         await self._count(now)
         versions = await self._versions()
