@@ -122,6 +122,8 @@ class ProcessPlaces:
         self._starting: set[RunTenant] = set()
         self._ahead = self._standbys = self._wanted_standbys()
         self._filling: asyncio.TimerHandle | None = None
+        # Called when a process waits that can begin at once.
+        self.on_ready: Callable[[], None] = lambda: None
         slots.on_free = self.fill
 
     def start(self) -> None:
@@ -206,6 +208,7 @@ class ProcessPlaces:
             tenant.dismiss()
         else:
             self._ready.append(tenant)
+            self.on_ready()
             if self._settings.command:
                 asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._expire, tenant)
 

@@ -61,6 +61,9 @@ class Runner:
             if settings.isolation == "worker"
             else ProcessPlaces(settings, self._slots, self._nursery, background)
         )
+        if isinstance(self._places, ProcessPlaces) and settings.awaits_work:
+            self._places.on_ready = self._stand_by
+        self._standing_by = False
         self._attempts: dict[str, Attempt] = {}
         self.last_outcome: Outcome | None = None
         self._running = 0
@@ -135,7 +138,9 @@ class Runner:
         return [{"attempt": attempt.id, "token": attempt.token} for attempt in self._attempts.values()]
 
     def connected(self) -> None:
-        """Repeat what is said only once: who waits."""
+        """Repeat what is said only once: that an attempt could begin at once, and who waits."""
+        if self._standing_by:
+            self._stand_by()
         for attempt in self._attempts.values():
             if attempt.waiting and not attempt.settled:
                 attempt.send_waiting(True)
@@ -146,6 +151,7 @@ class Runner:
         assignment = cast(Assignment, message)
         if assignment["attempt"] in self._attempts:
             return
+        self._standing_by = False
         attempt = Attempt(assignment, self._around)
         self._attempts[attempt.id] = attempt
         self._running += 1
@@ -226,6 +232,12 @@ class Runner:
         self._leaving = True
         self._places.rest()
         self._leave_if_idle()
+
+    def _stand_by(self) -> None:
+        """Tell that the application is imported: what is given to this runner now begins within milliseconds."""
+        self._standing_by = not self._leaving and not self._attempts
+        if self._standing_by:
+            self._session.post(orjson.dumps({"type": "ready"}))
 
     # Attempts.
 

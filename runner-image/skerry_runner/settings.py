@@ -70,6 +70,11 @@ class Settings:
         return self.app is not None and self.preload and self.isolation != "worker"
 
     @property
+    def awaits_work(self) -> bool:
+        """Whether this is a container that was started ahead, for whichever attempt comes."""
+        return self.isolation == "container" and self.pod is not None and self.pinned_attempt is None
+
+    @property
     def program(self) -> tuple[str, ...]:
         """The command line of a user process."""
         return self.command if self.app is None else (self.python, "-m", "skerry.runtime", self.app)
