@@ -17,6 +17,8 @@ from skerry_objects.rules import VALIDATIONS, Keys, Rule, Unique
 
 # Parts of a Pod that are passed through as the API server defines them.
 Passed = dict[str, Any]
+# What a runner in a Pod keeps apart: see `WorkflowSpec.isolation`.
+Isolation = Literal["container", "process"]
 Volume = Annotated[Passed, Keys({"name": "What volumeMounts call it."})]
 VolumeMount = Annotated[
     Passed, Keys({"name": "The volume, as `volumes` names it.", "mountPath": "Where the container has it."})

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from skerry_objects.models import Conditions, Metadata, Model, Plan, Slug, Version
-from skerry_objects.pod_templates import PodTemplate
+from skerry_objects.pod_templates import Isolation, PodTemplate
 from skerry_objects.rules import IMMUTABLE
 
 
@@ -17,6 +17,11 @@ class RunnerPoolSpec(Model):
     workflow: Annotated[Slug, Field(description="The workflow's slug."), IMMUTABLE]
     version: Annotated[Version, Field(description="The version whose code its runners serve."), IMMUTABLE]
     plan: Annotated[Plan, Field(description="The compute plan that sizes them."), IMMUTABLE]
+    isolation: Annotated[
+        Isolation,
+        Field(description="What its waiting runners take: one run each, or many, each in a process of its own."),
+    ] = "container"
+    capacity: Annotated[int, Field(description="Runs at once in one runner, with isolation process.", ge=1, le=256)] = 1
     replicas: Annotated[int, Field(description="How many runners wait for work.", ge=0)] = 0
     template: Annotated[PodTemplate, Field(description="How their Pods are made; runs that start cold use it too.")]
 

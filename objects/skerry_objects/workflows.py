@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from skerry_objects.models import Conditions, Metadata, Model
-from skerry_objects.pod_templates import Code, PodOverrides
+from skerry_objects.pod_templates import Code, Isolation, PodOverrides
 from skerry_objects.rules import VALIDATIONS, Rule
 
 # Checked by the API server; one that gets past it is refused by the control plane, which says so in `status`.
@@ -48,6 +48,16 @@ class WorkflowSpec(Code):
         int | None,
         Field(description="Attempts at once at most, not counting those that only wait.", ge=1, le=1_000_000),
     ] = None
+    isolation: Annotated[
+        Isolation,
+        Field(
+            description="container: a container for each run. process: containers that take many runs, one after another or"
+            " `capacity` at once, each in a process of its own: for high rates of code that trusts itself."
+        ),
+    ] = "container"
+    capacity: Annotated[
+        int, Field(description="Runs at once in one container, with isolation process.", ge=1, le=256)
+    ] = 1
     warm: Annotated[Warm, Field(description="Runners ahead of need, for each plan in use.")] = Warm()
     template: Annotated[
         PodOverrides, Field(description="What its Pods have in place of what all task Pods have, such as nodeSelector.")

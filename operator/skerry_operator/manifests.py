@@ -146,7 +146,7 @@ def _container(pool: RunnerPool, around: Surroundings, pinned: str | None) -> Js
         "name": names.CONTAINER,
         "image": template.image,
         "command": ["skerry-runner"],
-        "args": _arguments(pool, around.url),
+        "args": _arguments(pool, around.url, is_pinned=pinned is not None),
         "env": [*(variable.to_json() for variable in template.env), *_environment(pool, around, pinned)],
         "resources": template.resources.to_json(),
         "securityContext": {
@@ -169,10 +169,12 @@ def _container(pool: RunnerPool, around: Surroundings, pinned: str | None) -> Js
     )
 
 
-def _arguments(pool: RunnerPool, url: str) -> list[str]:
+def _arguments(pool: RunnerPool, url: str, *, is_pinned: bool) -> list[str]:
     template = pool.spec.template
     arguments = ["--url", url, "--runner", "$(SKERRY_POD_NAME)", "--pool", pool.metadata.name]
-    arguments += ["--version", pool.spec.version, "--isolation", "container"]
+    arguments += ["--version", pool.spec.version, "--isolation", "container" if is_pinned else pool.spec.isolation]
+    if pool.spec.isolation != "container" and not is_pinned:
+        arguments += ["--capacity", str(pool.spec.capacity)]
     if template.app is not None:
         return [*arguments, "--app", template.app]
     return [*arguments, "--", *template.command] if template.command else arguments

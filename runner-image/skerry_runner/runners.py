@@ -63,7 +63,8 @@ class Runner:
         )
         if isinstance(self._places, ProcessPlaces) and settings.awaits_work:
             self._places.on_ready = self._stand_by
-        self._standing_by = False
+        # Whether the control plane was told that an attempt could begin at once, and whether there was the only one.
+        self._standing_by = self._is_spent = False
         self._attempts: dict[str, Attempt] = {}
         self.last_outcome: Outcome | None = None
         self._running = 0
@@ -139,8 +140,8 @@ class Runner:
 
     def connected(self) -> None:
         """Repeat what is said only once: that an attempt could begin at once, and who waits."""
-        if self._standing_by:
-            self._stand_by()
+        if self._standing_by and not self._is_spent:
+            self._session.post(orjson.dumps({"type": "ready"}))
         for attempt in self._attempts.values():
             if attempt.waiting and not attempt.settled:
                 attempt.send_waiting(True)
@@ -151,7 +152,7 @@ class Runner:
         assignment = cast(Assignment, message)
         if assignment["attempt"] in self._attempts:
             return
-        self._standing_by = False
+        self._is_spent = self._settings.isolation == "container"
         attempt = Attempt(assignment, self._around)
         self._attempts[attempt.id] = attempt
         self._running += 1
@@ -235,9 +236,10 @@ class Runner:
 
     def _stand_by(self) -> None:
         """Tell that the application is imported: what is given to this runner now begins within milliseconds."""
-        self._standing_by = not self._leaving and not self._attempts
-        if self._standing_by:
-            self._session.post(orjson.dumps({"type": "ready"}))
+        if self._standing_by or self._leaving or self._is_spent:
+            return
+        self._standing_by = True
+        self._session.post(orjson.dumps({"type": "ready"}))
 
     # Attempts.
 

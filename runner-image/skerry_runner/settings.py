@@ -71,8 +71,8 @@ class Settings:
 
     @property
     def awaits_work(self) -> bool:
-        """Whether this is a container that was started ahead, for whichever attempt comes."""
-        return self.isolation == "container" and self.pod is not None and self.pinned_attempt is None
+        """Whether this is a Pod that was started ahead, for whichever attempt comes."""
+        return self.pod is not None and self.pinned_attempt is None
 
     @property
     def program(self) -> tuple[str, ...]:

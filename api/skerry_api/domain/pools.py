@@ -97,6 +97,22 @@ def wish(policy: WarmPolicy, demand: Demand, standing: PoolStanding, now: float)
     return need
 
 
+def wish_shared(
+    policy: WarmPolicy, loads: Mapping[int, int], capacity: int, standing: PoolStanding, now: float
+) -> Wish:
+    """How many runners there should be of a pool whose runners take many runs; `loads` are runs at once, by second."""
+    load = max((count for second, count in loads.items() if second >= now - policy.idle_seconds), default=0)
+    need = math.ceil(load / capacity)
+    if not standing.is_current and not (need or standing.successor_warms):
+        return Wish(0, "a newer version is in use")
+    if need <= policy.least:
+        return Wish(policy.least, "least" if policy.least else "no demand")
+    why = f"{load} at once"
+    # Without any, nothing would ever run.
+    most = max(1, policy.most, policy.least)
+    return Wish(most, f"most; {why}") if need > most else Wish(need, why)
+
+
 def busiest(counts: Mapping[int, int], since: float, window: int) -> int:
     """The most that came within `window` successive seconds, of what came after `since`."""
     recent = {second: count for second, count in counts.items() if second >= since}

@@ -35,6 +35,8 @@ class Slot(Protocol):
     # Of a Pod that waits for work; both None for any other runner.
     pod_name: str | None
     node: str | None
+    # Whether a TaskRun is to be made for what it is given.
+    adopts: bool
     reserved: int
     # Whether a write that may have given it an attempt had no answer: then the record must be asked.
     uncertain: bool

@@ -49,7 +49,8 @@ async def admit_pod(database: Database, pod: PodIdentity) -> Row | None:
             "workflow_id": version["workflow_id"],
             "version_id": version_id,
             "pool": pool,
-            "isolation": "container",
+            # One that was made for an attempt takes no other, whatever its workflow's others do.
+            "isolation": "container" if pinned else (version["source"] or {}).get("isolation", "container"),
         }
         row = await runners.admit_runner(connection, values)
     if row is None:

@@ -58,8 +58,11 @@ class Session:
         self.workflow_id: str = runner["workflow_id"]
         self.pod_name: str | None = runner.get("pod_name")
         self.node: str | None = runner.get("node")
-        # A Pod that was started for no attempt in particular: it takes one, and no other.
+        # A Pod that was started for no attempt in particular.
         self._awaits_work = self.pod_name is not None and not runner.get("pinned_attempt")
+        # It takes one attempt, and no other.
+        self._is_single = self.pod_name is not None and runner["isolation"] == "container"
+        self.adopts = self._awaits_work and self._is_single
         self._registering: bool = runner["version_status"] == "registering"
         self._ready = False
         self.capacity = max(1, int(hello.get("capacity", 1)))
@@ -97,6 +100,11 @@ class Session:
     def is_ready(self) -> bool:
         """Whether its application is imported."""
         return self._ready
+
+    @property
+    def active(self) -> int:
+        """How many attempts it works on, not counting those that wait for children."""
+        return self._active
 
     @property
     def holds(self) -> bool:
@@ -186,7 +194,7 @@ class Session:
         held = Held(assignment, spawned=assignment.spawned > 0)
         self._held[assignment.attempt] = held
         self._active += 1
-        self._spent = self.pod_name is not None
+        self._spent = self._is_single
         self._engine.connections.hold(assignment.attempt, self)
         async with self._engine.database.transaction() as connection:
             children = await runs.fetch_children(connection, assignment.run, assignment.number - 1)
@@ -205,7 +213,7 @@ class Session:
         if self._closed:
             return  # It gets it when it connects again; if it does not, its lease runs out.
         self._active += 1
-        self._spent = self.pod_name is not None
+        self._spent = self._is_single
         self._held[assignment.attempt] = Held(assignment, spawned=assignment.spawned > 0)
         self._engine.connections.hold(assignment.attempt, self)
         plan = plan_named(assignment.plan)

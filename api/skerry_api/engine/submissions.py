@@ -138,7 +138,8 @@ class Submissions:
             return None
         slot = self._dispatcher.reserve(row["pool"], row["workflow_id"])
         if slot is not None:
-            row["runner_id"], row["pod_name"], row["node"] = slot.runner_id, slot.pod_name, slot.node
+            place = {"runner_id": slot.runner_id, "pod_name": slot.pod_name, "node": slot.node, "adopts": slot.adopts}
+            row.update(place)
         return slot
 
     def _hand_over(self, row: dict[str, Any], slot: Slot | None) -> None:
@@ -198,6 +199,7 @@ class Submissions:
             "runner_id": None,
             "pod_name": None,
             "node": None,
+            "adopts": False,
             "start_ms": int(self._settings.start_seconds * 1000),
             "fan_out": limits.fan_out,
         }

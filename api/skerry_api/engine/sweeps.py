@@ -132,7 +132,10 @@ class Sweeper:
         await self._engine.stop_ended(held)
 
     async def _dismiss(self) -> None:
-        """Tell waiting runners to leave where there are more than wanted: those first that could not begin at once."""
+        """Tell waiting runners to leave where there are too many: those first that have least to finish, or cannot begin yet.
+
+        One that is given work meanwhile does it before it leaves.
+        """
         idle: dict[str, list[Session]] = defaultdict(list)
         for session in self._engine.connections:
             if session.is_idle:
@@ -142,9 +145,7 @@ class Sweeper:
         async with self._engine.database.autocommit() as connection:
             excess = await pools.take_excess(connection, {pool: len(sessions) for pool, sessions in idle.items()})
         for pool, count in excess.items():
-            chosen = sorted(
-                (session for session in idle[pool] if session.is_idle), key=lambda session: session.is_ready
-            )
+            chosen = sorted(idle[pool], key=lambda session: (session.active, session.is_ready))
             for session in chosen[:count]:
                 session.leave()
 

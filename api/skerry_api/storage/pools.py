@@ -16,11 +16,11 @@ from skerry_api.storage.databases import fetch_rows
 Row = Mapping[Any, Any]
 
 _WRITE = """
-INSERT INTO pools (name, workflow_id, version_id, plan, wanted, why, idle, starting, claimed, excess)
-SELECT name, workflow_id, version_id, plan, wanted, why, idle, starting, claimed, excess
+INSERT INTO pools (name, workflow_id, version_id, plan, wanted, why, idle, starting, claimed, excess, isolation)
+SELECT name, workflow_id, version_id, plan, wanted, why, idle, starting, claimed, excess, isolation
 FROM json_to_recordset(%s::json) AS x (
     name text, workflow_id text, version_id text, plan text, wanted integer, why text, idle integer, starting integer,
-    claimed integer, excess integer)
+    claimed integer, excess integer, isolation text)
 ON CONFLICT (name) DO UPDATE SET wanted = excluded.wanted, why = excluded.why, idle = excluded.idle,
     starting = excluded.starting, claimed = excluded.claimed, excess = excluded.excess, updated_at = now()
 """
@@ -43,6 +43,13 @@ _ARRIVALS = """
 SELECT pool, floor(extract(epoch FROM queued_at))::float8, count(*)
 FROM attempts WHERE id >= %(first_id)s AND queued_at >= to_timestamp(%(since)s) AND number = 1
 GROUP BY 1, 2
+"""
+
+# Attempts that are ready or under way, of some pools; each half reads an index of live attempts only.
+_LOADS = """
+SELECT name, (SELECT count(*) FROM attempts WHERE status = 'queued' AND pool = name AND ready_at <= now())
+    + (SELECT count(*) FROM attempts WHERE status IN ('starting', 'running') AND NOT waiting AND pool = name)
+FROM unnest(%s::text[]) AS name
 """
 
 # The children that tasks had the last time they ran, times the runs of them that were triggered since a moment.
@@ -69,6 +76,7 @@ class PoolRecord:
         why: what decided that, in words.
         idle: how many wait; `starting`: how many are on their way; `claimed`: how many have a run.
         excess: how many of those that wait should leave.
+        isolation: `container` if each of its runners takes one run, `process` if each takes many.
     """
 
     name: str
@@ -81,6 +89,7 @@ class PoolRecord:
     starting: int
     claimed: int
     excess: int
+    isolation: str = "container"
 
 
 async def write_pools(connection: AsyncConnection, records: Sequence[PoolRecord]) -> None:
@@ -114,6 +123,11 @@ async def fetch_arrivals(connection: AsyncConnection, since: float, first_id: st
     """Runs triggered since a moment: pool, second and number. `first_id` is a run id from a little before."""
     rows = await fetch_rows(connection, _ARRIVALS, {"since": since, "first_id": first_id})
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def fetch_loads(connection: AsyncConnection, names: Sequence[str]) -> dict[str, int]:
+    """How many attempts of these pools are ready or under way, not counting those that only wait."""
+    return {row[0]: row[1] for row in await fetch_rows(connection, _LOADS, (list(names),))}
 
 
 async def fetch_children(connection: AsyncConnection, since: float, first_id: str) -> list[tuple[str, str, int]]:

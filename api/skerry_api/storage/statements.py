@@ -19,7 +19,8 @@ WITH x AS (
         call_key text, depth integer, idempotency_key text, retried_from text, plan text, priority smallint,
         timeout_ms bigint, max_retries integer, retry_wait_ms bigint, retry_factor double precision,
         tags text[], metadata jsonb, traceparent text, ready_at timestamptz, input text,
-        token text, pool text, runner_id text, pod_name text, node text, start_ms bigint, fan_out integer, place integer)
+        token text, pool text, runner_id text, pod_name text, node text, adopts boolean,
+        start_ms bigint, fan_out integer, place integer)
 ), parent AS (
     UPDATE attempts a SET spawned = a.spawned + g.children
     FROM (
@@ -50,7 +51,7 @@ WITH x AS (
         x.workflow_id, x.pool, x.priority, x.runner_id, coalesce(x.ready_at, now()),
         CASE WHEN x.runner_id IS NOT NULL THEN now() END,
         CASE WHEN x.runner_id IS NOT NULL THEN now() + x.start_ms * interval '1 ms' END,
-        x.pod_name, x.node, CASE WHEN x.pod_name IS NOT NULL THEN now() END,
+        x.pod_name, x.node, CASE WHEN x.adopts THEN now() END,
         coalesce(x.ready_at, now()) + x.place * interval '50 ms'
     FROM x JOIN run USING (id)
 )
@@ -145,8 +146,9 @@ SELECT a.id, a.token, a.number, a.runner_id, a.spawned, a.pool, r.id, r.root_run
 CLAIM = (
     """
 WITH slot AS (
-    SELECT runner_id, pod_name, node, n
-    FROM unnest(%(runners)s::text[], %(pods)s::text[], %(nodes)s::text[]) WITH ORDINALITY AS u (runner_id, pod_name, node, n)
+    SELECT runner_id, pod_name, node, adopts, n
+    FROM unnest(%(runners)s::text[], %(pods)s::text[], %(nodes)s::text[], %(adopts)s::boolean[]) WITH ORDINALITY
+        AS u (runner_id, pod_name, node, adopts, n)
 ), next AS (
     SELECT id, row_number() OVER () AS n FROM (
         SELECT id FROM attempts
@@ -163,7 +165,7 @@ WITH slot AS (
 ), a AS (
     UPDATE attempts t SET status = 'starting', runner_id = slot.runner_id, starting_at = now(),
         check_at = now() + %(start_ms)s * interval '1 ms',
-        pod_name = slot.pod_name, node = slot.node, adopt_at = CASE WHEN slot.pod_name IS NOT NULL THEN now() END
+        pod_name = slot.pod_name, node = slot.node, adopt_at = CASE WHEN slot.adopts THEN now() END
     FROM next JOIN slot USING (n) WHERE t.id = next.id
     RETURNING t.*
 )"""

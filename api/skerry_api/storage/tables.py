@@ -151,6 +151,7 @@ pools = Table(
     Column("starting", Integer),
     Column("claimed", Integer),
     Column("excess", Integer),
+    Column("isolation", Text),
     _time("updated_at"),
 )
 

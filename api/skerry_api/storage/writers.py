@@ -66,11 +66,12 @@ class _Write:
 
 
 class ClaimingRunner(Protocol):
-    """Who takes queued attempts; `pod_name` and `node` are those of a Pod that waited for them."""
+    """Who takes queued attempts: perhaps a Pod that waited; `adopts` says whether a TaskRun is to name it."""
 
     runner_id: str
     pod_name: str | None
     node: str | None
+    adopts: bool
 
 
 class Writer:
@@ -145,6 +146,7 @@ class Writer:
             "runners": [runner.runner_id for runner in runners],
             "pods": [runner.pod_name for runner in runners],
             "nodes": [runner.node for runner in runners],
+            "adopts": [runner.adopts for runner in runners],
             "limit": UNLIMITED if limit is None else limit,
             "start_ms": start_ms,
             "inline_bytes": inline_bytes,

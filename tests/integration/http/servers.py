@@ -35,6 +35,7 @@ class Claiming:
     runner_id: str
     pod_name: str | None = None
     node: str | None = None
+    adopts: bool = False
 
 
 class Server:

@@ -18,7 +18,7 @@ import structlog
 from skerry_api.domain import ids
 from skerry_api.domain.errors import Unavailable
 from skerry_api.domain.plans import plan_named
-from skerry_api.domain.pools import Demand, PoolStanding, WarmPolicy, Wish, excess, wish
+from skerry_api.domain.pools import Demand, PoolStanding, WarmPolicy, Wish, excess, wish, wish_shared
 from skerry_api.engine.engines import Engine
 from skerry_api.executors.kubernetes import templates
 from skerry_api.executors.kubernetes.metrics import Metrics
@@ -56,6 +56,7 @@ SETTLING_SECONDS = 5.0
 class _Counts:
     arrivals: dict[int, int]
     expected: dict[int, int]
+    loads: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Pools:
         self._released = released
         self._runs = runs
         self._metrics = metrics
-        self._counts: defaultdict[str, _Counts] = defaultdict(lambda: _Counts({}, {}))
+        self._counts: defaultdict[str, _Counts] = defaultdict(lambda: _Counts({}, {}, {}))
         self._start_seconds = START_SECONDS
         self._counted = 0.0
         self._written: dict[str, PoolRecord] = {}
@@ -160,6 +161,10 @@ class Pools:
             came = await pools.fetch_arrivals(connection, since, first_id)
             fresh = max(since, self._counted - 1)
             following = await pools.fetch_children(connection, fresh, first_id) if came else []
+            shared = [name for name, pool in self._seen.objects.items() if pool.spec.isolation != "container"]
+            loads = await pools.fetch_loads(connection, shared) if shared else {}
+        for name, load in loads.items():
+            self._counts[name].loads[int(now)] = load
         for name, second, count in came:
             arrivals = self._counts[name].arrivals
             # The first second may be cut; what was counted before is at least as much.
@@ -169,7 +174,7 @@ class Pools:
         self._counted = now
         oldest = now - max(longest, self._warm.idle_seconds)
         for counts in self._counts.values():
-            for kept in (counts.arrivals, counts.expected):
+            for kept in (counts.arrivals, counts.expected, counts.loads):
                 for second in [second for second in kept if second < oldest]:
                     del kept[second]
 
@@ -195,9 +200,11 @@ class Pools:
             if version is None or version not in versions:
                 continue
             tasks = await self._engine.registry.tasks_of(version)
+            is_shared = self._released.objects[slug].spec.isolation != "container"
             for plan in sorted({stored.task.plan for stored in tasks.values()}):
                 name = names.pool_name(version, plan)
-                needed = self._policy(slug).least or self._counts[name].expected
+                # One whose runners are shared must be known before the first attempt of it is queued.
+                needed = is_shared or self._policy(slug).least or self._counts[name].expected
                 if needed and name not in self._seen.objects:
                     await self._make(slug, version, plan)
 
@@ -219,7 +226,11 @@ class Pools:
     ) -> PoolRecord:
         counts = self._counts[name]
         demand = Demand(counts.arrivals, counts.expected, self._start_seconds)
-        wanted = wish(self._policy(pool.spec.workflow), demand, standing, now)
+        policy = self._policy(pool.spec.workflow)
+        if pool.spec.isolation == "container":
+            wanted = wish(policy, demand, standing, now)
+        else:
+            wanted = wish_shared(policy, counts.loads, pool.spec.capacity, standing, now)
         if pool.spec.replicas != wanted.count:
             with self._metrics.asking():
                 change = {"spec": {"replicas": wanted.count}}
@@ -267,6 +278,7 @@ class Pools:
             starting=status.starting,
             claimed=status.claimed,
             excess=too_many,
+            isolation=pool.spec.isolation,
         )
 
     async def _record(self, records: Sequence[PoolRecord]) -> None:

@@ -68,7 +68,8 @@ def source_of(spec: WorkflowSpec) -> dict[str, Any]:
     source = spec.model_dump(mode="json", by_alias=True, exclude_none=True, include=set(_CODE))
     # Only what was written: a field that was left out must not replace what holds for all workflows.
     template = spec.template.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
-    return {**source, "template": template}
+    shared = {"isolation": spec.isolation, "capacity": spec.capacity} if spec.isolation != "container" else {}
+    return {**source, **shared, "template": template}
 
 
 def version_name(source: Mapping[str, Any]) -> str:
@@ -91,7 +92,13 @@ def runner_pool(
     return RunnerPool(
         metadata=Metadata(name=names.pool_name(version_id, plan.name), labels=labels),
         spec=RunnerPoolSpec(
-            workflow=workflow, version=version_id, plan=plan.name, replicas=replicas, template=template
+            workflow=workflow,
+            version=version_id,
+            plan=plan.name,
+            isolation=source.get("isolation", "container"),
+            capacity=source.get("capacity", 1),
+            replicas=replicas,
+            template=template,
         ),
     )
 
