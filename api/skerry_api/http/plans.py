@@ -10,7 +10,7 @@ from skerry_api.http.authorisations import Reader
 from skerry_api.http.bare_routes import reply
 from skerry_api.http.contexts import engine_of
 from skerry_api.http.schemas.plans import PlanItem, PoolItem
-from skerry_api.storage import catalogues
+from skerry_api.storage import pools, workflows
 
 router = APIRouter(tags=["plans"])
 
@@ -23,11 +23,15 @@ async def list_plans(request: Request, caller: Reader) -> Response:
 
 @router.get("/v1/pools", response_model=list[PoolItem], responses=failures.READ)
 async def list_pools(request: Request, caller: Reader) -> Response:
-    """List the pools with runners connected to this server."""
+    """List pools: on Kubernetes all, and how many runners wait in each and why; elsewhere those with runners on this server."""
     engine = engine_of(request)
-    pools = engine.dispatcher.describe_pools()
-    if caller.workflow is not None:
-        async with engine.database.autocommit() as connection:
-            own = await catalogues.fetch_workflow_page(connection, 1, slug=caller.workflow)
-        pools = [pool for pool in pools if own and pool["workflowId"] == own[0]["id"]]
-    return reply([{"pool": pool, "cursor": pool["id"]} for pool in pools])
+    async with engine.database.transaction() as connection:
+        recorded = await pools.fetch_pools(connection)
+        slugs = {row["id"]: row["slug"] for row in await workflows.fetch_workflows(connection)}
+    shown = {
+        pool["id"]: pool | {"workflow": slugs.get(pool["workflowId"])} for pool in engine.dispatcher.describe_pools()
+    }
+    for row in recorded:
+        shown[row["name"]] = shown.get(row["name"], {"runners": 0, "freeSlots": 0}) | presentations.pool(row)
+    seen = [pool for pool in shown.values() if pool["workflow"] is not None and caller.sees(pool["workflow"])]
+    return reply([{"pool": pool, "cursor": pool["id"]} for pool in seen])

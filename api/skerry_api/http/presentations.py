@@ -267,6 +267,23 @@ def plan(size: Plan) -> Json:
     return {"name": size.name, "cpu": size.cpu, "memoryBytes": size.memory_bytes}
 
 
+def pool(row: Row) -> Json:
+    """A pool of runners, as it was recorded."""
+    return {
+        "id": row["name"],
+        "workflow": row["workflow"],
+        "workflowId": row["workflow_id"],
+        "workflowVersionId": row["version_id"],
+        "plan": row["plan"],
+        "wanted": row["wanted"],
+        "why": row["why"],
+        "idle": row["idle"],
+        "starting": row["starting"],
+        "claimed": row["claimed"],
+        "updatedAt": milliseconds(row["updated_at"]),
+    }
+
+
 def api_key(row: Row) -> Json:
     """An API key, without what it opens."""
     return {

@@ -21,11 +21,11 @@ SELECT t.id, t.run_id, t.number, t.status, t.pool, r.workflow, r.version_id, r.t
     CASE WHEN t.adopt_at IS NOT NULL THEN t.pod_name END
 """
 
-# Queued attempts of pools with a container for each, of a workflow with a concurrency limit only as many as may be
-# live beside those that are. Each pool has an equal share of the places, so that one whose Pods fit no node cannot take
-# them all; what a pool does not need goes to the others in the order of the queue. However long the queue is, only its
-# first rows are read: pool by pool (`line` jumps from one to the next), and within a pool one priority after the other,
-# because what is delayed stands before what is ready and less urgent.
+# Queued attempts of pools with a container for each (a pool's name begins with its version's id, and the version knows), of a
+# workflow with a concurrency limit only as many as may be live beside those that are. Each pool has an equal share of the
+# places, so that one whose Pods fit no node cannot take them all; what a pool does not need goes to the others in the order of
+# the queue. However long the queue is, only its first rows are read: pool by pool (`line` jumps from one to the next), and
+# within a pool one priority after the other, because what is delayed stands before what is ready and less urgent.
 LAUNCHABLE = (
     """
 WITH RECURSIVE line AS (
@@ -36,7 +36,7 @@ WITH RECURSIVE line AS (
 ), ready AS (
     SELECT w.id AS workflow_id, w.concurrency_limit, queued.*
     FROM line JOIN workflows w ON w.id = line.workflow_id AND w.isolation = 'container'
-        AND line.pool NOT IN (SELECT name FROM pools WHERE isolation <> 'container')
+        AND NOT EXISTS (SELECT FROM versions v WHERE v.id = left(line.pool, 24) AND v.source ->> 'isolation' = 'process')
     CROSS JOIN LATERAL (
         SELECT level_queued.*
         FROM (SELECT level FROM generate_series(9, 0, -1) AS level ORDER BY level DESC) AS levels

@@ -16,11 +16,11 @@ from skerry_api.storage.databases import fetch_rows
 Row = Mapping[Any, Any]
 
 _WRITE = """
-INSERT INTO pools (name, workflow_id, version_id, plan, wanted, why, idle, starting, claimed, excess, isolation)
-SELECT name, workflow_id, version_id, plan, wanted, why, idle, starting, claimed, excess, isolation
+INSERT INTO pools (name, workflow_id, version_id, plan, wanted, why, idle, starting, claimed, excess)
+SELECT name, workflow_id, version_id, plan, wanted, why, idle, starting, claimed, excess
 FROM json_to_recordset(%s::json) AS x (
     name text, workflow_id text, version_id text, plan text, wanted integer, why text, idle integer, starting integer,
-    claimed integer, excess integer, isolation text)
+    claimed integer, excess integer)
 ON CONFLICT (name) DO UPDATE SET wanted = excluded.wanted, why = excluded.why, idle = excluded.idle,
     starting = excluded.starting, claimed = excluded.claimed, excess = excluded.excess, updated_at = now()
 """
@@ -52,6 +52,19 @@ SELECT name, (SELECT count(*) FROM attempts WHERE status = 'queued' AND pool = n
 FROM unnest(%s::text[]) AS name
 """
 
+# Pools with queued attempts of versions whose runners take many runs: nothing else would make their first runner.
+_SHARED_QUEUES = """
+WITH RECURSIVE line AS (
+    (SELECT pool, run_id FROM attempts WHERE status = 'queued' ORDER BY pool LIMIT 1)
+    UNION ALL
+    SELECT further.* FROM line CROSS JOIN LATERAL (
+        SELECT pool, run_id FROM attempts WHERE status = 'queued' AND pool > line.pool ORDER BY pool LIMIT 1) further
+)
+SELECT line.pool, r.workflow, r.version_id, r.plan
+FROM line JOIN runs r ON r.id = line.run_id JOIN versions v ON v.id = r.version_id
+WHERE v.source ->> 'isolation' = 'process'
+"""
+
 # The children that tasks had the last time they ran, times the runs of them that were triggered since a moment.
 _CHILDREN = """
 SELECT p.version_id, c.plan, sum(p.runs)::bigint
@@ -76,7 +89,6 @@ class PoolRecord:
         why: what decided that, in words.
         idle: how many wait; `starting`: how many are on their way; `claimed`: how many have a run.
         excess: how many of those that wait should leave.
-        isolation: `container` if each of its runners takes one run, `process` if each takes many.
     """
 
     name: str
@@ -89,7 +101,6 @@ class PoolRecord:
     starting: int
     claimed: int
     excess: int
-    isolation: str = "container"
 
 
 async def write_pools(connection: AsyncConnection, records: Sequence[PoolRecord]) -> None:
@@ -123,6 +134,21 @@ async def fetch_arrivals(connection: AsyncConnection, since: float, first_id: st
     """Runs triggered since a moment: pool, second and number. `first_id` is a run id from a little before."""
     rows = await fetch_rows(connection, _ARRIVALS, {"since": since, "first_id": first_id})
     return [(row[0], row[1], row[2]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedQueue:
+    """A pool with queued attempts whose runners take many runs."""
+
+    pool: str
+    workflow: str
+    version_id: str
+    plan: str
+
+
+async def fetch_shared_queues(connection: AsyncConnection) -> list[SharedQueue]:
+    """Pools with queued attempts whose runners take many runs."""
+    return [SharedQueue(*row) for row in await fetch_rows(connection, _SHARED_QUEUES, ())]
 
 
 async def fetch_loads(connection: AsyncConnection, names: Sequence[str]) -> dict[str, int]:

@@ -151,7 +151,6 @@ pools = Table(
     Column("starting", Integer),
     Column("claimed", Integer),
     Column("excess", Integer),
-    Column("isolation", Text),
     _time("updated_at"),
 )
 

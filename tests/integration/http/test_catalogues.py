@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from skerry_api.storage import workflows
+from skerry_api.storage.pools import PoolRecord, write_pools
 from tests.integration.http.servers import Server
 
 
@@ -129,3 +130,23 @@ async def test_plans_and_pools_are_listed(server: Server) -> None:
     plans = [entry["plan"] for entry in (await server.client.get("/v1/plans")).json()]
     assert plans[1] == {"name": "standard", "cpu": 1, "memoryBytes": 2 * 1024**3}
     assert (await server.client.get("/v1/pools")).json() == []
+    name = f"{server.version_id}-standard"
+    record = PoolRecord(name, server.workflow_id, server.version_id, "standard", 2, "2 came within 3 s", 1, 1, 4, 0)
+    async with server.engine.database.transaction() as connection:
+        await write_pools(connection, [record])
+    ((pool,),) = [[entry["pool"]] for entry in (await server.client.get("/v1/pools")).json()]
+    assert pool.pop("updatedAt")
+    assert pool == {
+        "id": name,
+        "workflow": "shop",
+        "workflowId": server.workflow_id,
+        "workflowVersionId": server.version_id,
+        "runners": 0,
+        "freeSlots": 0,
+        "plan": "standard",
+        "wanted": 2,
+        "why": "2 came within 3 s",
+        "idle": 1,
+        "starting": 1,
+        "claimed": 4,
+    }

@@ -141,3 +141,28 @@ def test_plans(cli: Cli, server: FakeServer) -> None:
         ["pro", "2", "4", "GiB"],
     ]
     assert json.loads(cli("plans", "--json").stdout) == plans
+
+
+def test_pools(cli: Cli, server: FakeServer) -> None:
+    pools = [
+        {
+            "id": "wfv-1-standard",
+            "workflow": "shop",
+            "workflowVersionId": "wfv-1",
+            "freeSlots": 0,
+            "plan": "standard",
+            "wanted": 2,
+            "idle": 1,
+            "starting": 1,
+            "claimed": 4,
+            "why": "least",
+        },
+        {"id": "wfv-2", "workflow": "dev", "workflowVersionId": "wfv-2", "freeSlots": 8},
+    ]
+    server.answer("GET", "/v1/pools", [{"pool": pool} for pool in pools])
+    assert [line.split() for line in cli("pools").stdout.splitlines()] == [
+        ["WORKFLOW", "VERSION", "PLAN", "WANTED", "IDLE", "STARTING", "CLAIMED", "WHY"],
+        ["shop", "wfv-1", "standard", "2", "1", "1", "4", "least"],
+        ["dev", "wfv-2", "8"],
+    ]
+    assert json.loads(cli("pools", "--json").stdout) == pools

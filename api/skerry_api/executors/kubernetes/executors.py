@@ -135,14 +135,10 @@ class KubernetesExecutor:
         """Reconcile for as long as the right to do so lasts."""
         client, namespace, metrics = self._client, self._namespace, self._metrics
 
-        known: set[str] = set()
-
         def pool_changed(name: str) -> None:
             launches.pool_changed(name, is_there=name in pools.objects)
             releases.pool_changed(name)
-            if name not in known:
-                known.add(name)
-                sizes.wake()
+            sizes.wake()
 
         def run_changed(name: str) -> None:
             launches.changed(name)

@@ -194,17 +194,20 @@ class Pools:
         return policy_of(None if seen is None else seen.spec.warm, self._warm)
 
     async def _ensure_least(self, versions: Mapping[str, Row]) -> None:
-        """Make the RunnerPools in which some should wait and that are not there: always, or for children that will come."""
+        """Make the RunnerPools in which some should wait and that are not there: always, or for what comes."""
+        async with self._engine.database.autocommit() as connection:
+            queues = await pools.fetch_shared_queues(connection)
+        for queue in queues:
+            if queue.pool not in self._seen.objects:
+                await self._make(queue.workflow, queue.version_id, queue.plan)
         for slug in self._released.objects:
             version = self._current(slug)
             if version is None or version not in versions:
                 continue
             tasks = await self._engine.registry.tasks_of(version)
-            is_shared = self._released.objects[slug].spec.isolation != "container"
             for plan in sorted({stored.task.plan for stored in tasks.values()}):
                 name = names.pool_name(version, plan)
-                # One whose runners are shared must be known before the first attempt of it is queued.
-                needed = is_shared or self._policy(slug).least or self._counts[name].expected
+                needed = self._policy(slug).least or self._counts[name].expected
                 if needed and name not in self._seen.objects:
                     await self._make(slug, version, plan)
 
@@ -278,7 +281,6 @@ class Pools:
             starting=status.starting,
             claimed=status.claimed,
             excess=too_many,
-            isolation=pool.spec.isolation,
         )
 
     async def _record(self, records: Sequence[PoolRecord]) -> None:

@@ -29,28 +29,44 @@ class PlanItem(Shape):
 
 
 class Pool(Shape):
-    """The runners of one version that are connected to this server."""
+    """The runners of one version, on Kubernetes of one version and plan; there it says too how many wait, and why."""
 
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
             "examples": [
                 {
-                    "id": "wfv-d3k1v2c5f0s73a8b9c08",
+                    "id": "wfv-d3k1v2c5f0s73a8b9c08-standard",
+                    "workflow": "shop",
                     "workflowVersionId": "wfv-d3k1v2c5f0s73a8b9c08",
                     "workflowId": "wfl-d3k1v2c5f0s73a8b9c00",
                     "runners": 2,
-                    "freeSlots": 3,
+                    "freeSlots": 2,
+                    "plan": "standard",
+                    "wanted": 2,
+                    "why": "2 came within 3 s",
+                    "idle": 2,
+                    "starting": 0,
+                    "claimed": 1,
+                    "updatedAt": "2026-11-23T10:00:00.000Z",
                 }
             ]
         },
     )
 
     id: str
+    workflow: Annotated[str, Field(description="The workflow's slug.")]
     workflow_version_id: str
     workflow_id: str
-    runners: int
-    free_slots: Annotated[int, Field(description="How many attempts they could take at once.")]
+    runners: Annotated[int, Field(description="How many are connected to this server.")]
+    free_slots: Annotated[int, Field(description="How many attempts these could take at once.")]
+    plan: str | None = None
+    wanted: Annotated[int | None, Field(description="How many runners should wait for work.")] = None
+    why: Annotated[str | None, Field(description="What decided that.")] = None
+    idle: Annotated[int | None, Field(description="How many wait.")] = None
+    starting: Annotated[int | None, Field(description="How many are on their way.")] = None
+    claimed: Annotated[int | None, Field(description="How many have a run.")] = None
+    updated_at: Annotated[str | None, Field(description="When any of this changed last.")] = None
 
 
 class PoolItem(Shape):

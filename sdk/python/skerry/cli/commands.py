@@ -33,6 +33,7 @@ COMMANDS = {
     "runs": Entry("runs", "List, watch, cancel and retry runs, and read their logs."),
     "workflows": Entry("workflows", "List workflows and their versions."),
     "plans": Entry("plans", "List the compute plans a task can ask for."),
+    "pools": Entry("pools", "List the pools of runners, and how many wait for work."),
     "keys": Entry("keys", "Create, list and revoke API keys."),
     "login": Entry("logins", "Store the server's URL and your API key."),
 }

@@ -119,6 +119,26 @@ def plans_table(plans: Sequence[Record]) -> Table:
     )
 
 
+def pools_table(pools: Sequence[Record]) -> Table:
+    """Return pools of runners, one a row; what only Kubernetes has is empty elsewhere."""
+    return outputs.table(
+        ("workflow", "version", "plan", "wanted", "idle", "starting", "claimed", "why"),
+        (
+            (
+                pool["workflow"],
+                pool["workflowVersionId"],
+                str(pool.get("plan") or ""),
+                str(pool.get("wanted", "")),
+                str(pool.get("idle", pool["freeSlots"])),
+                str(pool.get("starting", "")),
+                str(pool.get("claimed", "")),
+                str(pool.get("why") or ""),
+            )
+            for pool in pools
+        ),
+    )
+
+
 def keys_table(keys: Sequence[Record], now: datetime) -> Table:
     """Return API keys, without their secrets, one a row."""
     return outputs.table(
