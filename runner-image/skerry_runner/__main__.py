@@ -7,16 +7,19 @@ import sys
 from types import ModuleType
 from typing import NoReturn
 
-# What others load for nothing here is a part of every cold start: rich, where it is installed, with which structlog colours
-# tracebacks (150 ms), and importlib.metadata, with which websockets would ask for its version if it were unreleased (15 ms).
-sys.modules["rich"] = None  # type: ignore[assignment]
-import structlog  # noqa: E402, F401
+# What others load for nothing here is a part of every cold start: importlib.metadata, with which websockets would ask for its
+# version if it were unreleased (15 ms); and ssl (7 ms), which asyncio can do without and a Pod for one run does not use unless
+# its control plane is spoken to by TLS.
+_unused = {"importlib.metadata": ModuleType("importlib.metadata")}
+if "SKERRY_PINNED_ATTEMPT" in os.environ and not any("https://" in argument for argument in sys.argv):
+    _unused["ssl"] = None  # type: ignore[assignment]
+sys.modules.update(_unused)
+import asyncio  # noqa: E402, F401
 
-del sys.modules["rich"]
-sys.modules["importlib.metadata"] = ModuleType("importlib.metadata")
 import websockets.version  # noqa: E402, F401
 
-del sys.modules["importlib.metadata"]
+for _name in _unused:
+    del sys.modules[_name]
 
 from skerry_runner.commands import main  # noqa: E402
 

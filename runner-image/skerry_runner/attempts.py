@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import orjson
-import structlog
 
 from skerry_runner.calls import Calls, base64_of
+from skerry_runner.events import log
 from skerry_runner.logs import LogBook, echo_for
 from skerry_runner.messages import Assignment, LogEntry, Stream, Timings, Usage, rfc3339
 from skerry_runner.outcomes import Ending, Facts, Memory, Outcome, Raised, Returned, decide_outcome
@@ -21,8 +21,6 @@ from skerry_runner.waits import Waits
 STARTED_AFTER_SECONDS = 0.005
 # Larger results go over HTTP, so that they do not hold up everybody else's messages.
 UPLOAD_BYTES = 256 * 1024
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class Attempt:

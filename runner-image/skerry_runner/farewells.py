@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import structlog
-
+from skerry_runner.events import log
 from skerry_runner.outcomes import Outcome
 
 # Where the kubelet looks unless the Pod says otherwise.
 TERMINATION_LOG = Path("/dev/termination-log")
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 def last_words(outcome: Outcome) -> str | None:

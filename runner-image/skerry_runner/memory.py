@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import structlog
-
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PROC = Path("/proc")
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class OomCounter:

@@ -6,8 +6,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
-import structlog
-
+from skerry_runner.events import log
 from skerry_runner.messages import Assignment
 from skerry_runner.settings import Settings
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 _TRY_SECONDS = 60.0
 _LONGEST_BACKOFF_SECONDS = 10.0
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class Gone(LookupError):

@@ -8,11 +8,10 @@ import signal
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
-
-import structlog
+from typing import TYPE_CHECKING, Protocol
 
 from skerry_runner.attempts import Attempt
+from skerry_runner.events import log
 from skerry_runner.memory import OomCounter
 from skerry_runner.messages import Limits
 from skerry_runner.outcomes import Memory, Raised
@@ -20,14 +19,14 @@ from skerry_runner.processes import Background, Nursery
 from skerry_runner.settings import Settings
 from skerry_runner.slots import Exit, Slot
 from skerry_runner.tenants import PATIENCE_SECONDS, RunTenant
-from skerry_runner.zygotes import Zygote
+
+if TYPE_CHECKING:
+    from skerry_runner.zygotes import Zygote
 
 # Forked processes waiting ahead: enough that a burst is not served one fork at a time, few enough to cost little.
 MOST_STANDBYS = 4
 REPLACE_SECONDS = 0.006
 _CORES = os.cpu_count() or 1
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class Places(Protocol):
@@ -115,7 +114,7 @@ class ProcessPlaces:
         self._settings = settings
         self._slots = slots
         self._nursery = nursery
-        self._zygote = Zygote(settings, nursery, self._fail_all, background) if settings.forks else None
+        self._zygote = self._make_zygote(background) if settings.forks else None
         self._oom = OomCounter()
         self._queue: deque[Attempt] = deque()
         self._ready: deque[RunTenant] = deque()
@@ -125,6 +124,11 @@ class ProcessPlaces:
         # Called when a process waits that can begin at once.
         self.on_ready: Callable[[], None] = lambda: None
         slots.on_free = self.fill
+
+    def _make_zygote(self, background: Background) -> Zygote:
+        from skerry_runner.zygotes import Zygote  # a Pod for one run forks nothing, and starts as fast as it can
+
+        return Zygote(self._settings, self._nursery, self._fail_all, background)
 
     def start(self) -> None:
         """Import the application, and have processes wait ahead."""

@@ -13,8 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-import structlog
-
+from skerry_runner.events import log
 from skerry_runner.messages import Usage
 from skerry_runner.settings import Settings, user_environment
 from skerry_runner.slots import Exit, Slot
@@ -29,8 +28,6 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 _libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None
 Background = Callable[[Coroutine[Any, Any, None]], object]
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 def become_subreaper() -> None:

@@ -9,10 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from skerry_runner import routes
 from skerry_runner.attempts import Attempt
+from skerry_runner.events import log
 from skerry_runner.messages import Stream
 from skerry_runner.outcomes import Raised, Returned, describe_status
 from skerry_runner.requests import EMPTY, Exchange
@@ -23,8 +22,6 @@ _TAIL_LINES = 200
 _LINGER_SECONDS = 2.0
 # The last line of a Python traceback: a dotted class name, then the message.
 _EXCEPTION = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning))(?:: (.*))?$")
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class RegisterTenant:

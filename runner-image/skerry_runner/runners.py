@@ -14,29 +14,25 @@ from pathlib import Path
 from typing import Any, cast
 
 import orjson
-import structlog
 
 from skerry_runner.attempts import Attempt
+from skerry_runner.events import log
 from skerry_runner.messages import Assignment, ChildFinished, Limits
 from skerry_runner.outcomes import Outcome, Raised
 from skerry_runner.payloads import Gone, Payloads, TooLarge
 from skerry_runner.places import MOST_STANDBYS, Places, ProcessPlaces, Slots
 from skerry_runner.processes import Nursery, become_subreaper
-from skerry_runner.registrations import RegisterTenant
 from skerry_runner.sessions import Session
 from skerry_runner.settings import Settings
 from skerry_runner.slots import Exit
 from skerry_runner.surroundings import Surroundings
 from skerry_runner.watches import MemoryWatch
-from skerry_runner.workers import SharedPlaces
 
 # After SIGTERM and grace: time to deliver the last reports.
 _FAREWELL_SECONDS = 5.0
 _BURIAL_SECONDS = 2.0
 # Allocations between two collections, Python's default being 700: runs leave hardly any cycles behind.
 _COLLECT_AFTER = 10_000
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class Runner:
@@ -56,11 +52,7 @@ class Runner:
         self._payloads = Payloads(settings)
         self._nursery = Nursery(settings, background)
         self._slots = Slots(self._directory, self._limits, background)
-        self._places: Places = (
-            SharedPlaces(settings, self._slots, self._nursery)
-            if settings.isolation == "worker"
-            else ProcessPlaces(settings, self._slots, self._nursery, background)
-        )
+        self._places = self._make_places()
         if isinstance(self._places, ProcessPlaces) and settings.awaits_work:
             self._places.on_ready = self._stand_by
         # Whether the control plane was told that an attempt could begin at once, and whether there was the only one.
@@ -91,6 +83,13 @@ class Runner:
             "cancel": self._cancel,
             "exit": self._exit,
         }
+
+    def _make_places(self) -> Places:
+        if self._settings.isolation == "worker":
+            from skerry_runner.workers import SharedPlaces  # no cold start of a Pod needs it
+
+            return SharedPlaces(self._settings, self._slots, self._nursery)
+        return ProcessPlaces(self._settings, self._slots, self._nursery, self._background)
 
     async def run(self) -> None:
         """Work until told to leave."""
@@ -176,6 +175,8 @@ class Runner:
             self._places.place(attempt)
 
     def _register(self, _message: dict[str, Any]) -> None:
+        from skerry_runner.registrations import RegisterTenant  # once in the life of a version
+
         slot = self._slots.acquire()
         if slot is None:
             asyncio.get_running_loop().call_later(0.01, self._register, _message)

@@ -12,8 +12,8 @@ from collections import deque
 from typing import Any, Protocol
 
 import orjson
-import structlog
 
+from skerry_runner.events import log
 from skerry_runner.links import Link, Refused
 from skerry_runner.messages import PROTOCOL, Limits
 from skerry_runner.settings import Settings
@@ -27,8 +27,6 @@ _REFUSED_SECONDS = 60.0
 _UNAUTHORIZED = 4401
 _KEPT_LOG_BYTES = 16 * 1024 * 1024
 _POSTED_MESSAGES = 1000
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class Agent(Protocol):

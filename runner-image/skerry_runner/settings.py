@@ -66,8 +66,11 @@ class Settings:
 
     @property
     def forks(self) -> bool:
-        """Whether user processes are forked from one that has imported the application already."""
-        return self.app is not None and self.preload and self.isolation != "worker"
+        """Whether user processes are forked from one that has imported the application already.
+
+        The one run of a Pod that was made for it is carried out by the process that imports the application for it.
+        """
+        return self.app is not None and self.preload and self.isolation != "worker" and self.pinned_attempt is None
 
     @property
     def awaits_work(self) -> bool:

@@ -8,8 +8,6 @@ import time
 from collections import deque
 from typing import Any, Protocol
 
-import structlog
-
 from skerry_runner import routes
 from skerry_runner.attempts import Attempt
 from skerry_runner.messages import Stream, Usage
@@ -23,8 +21,6 @@ _EARLY_LINES = 200
 # Render's Python SDKs (1.5.0, 0.6.0) give `GET /input` 15 s, then warn and pause for up to 16 s: an idle process of theirs
 # is ended before that.
 PATIENCE_SECONDS = 12.0
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class RunPlaces(Protocol):

@@ -7,10 +7,9 @@ import signal
 from collections import deque
 from typing import Any, Protocol
 
-import structlog
-
 from skerry_runner import routes
 from skerry_runner.attempts import Attempt
+from skerry_runner.events import log
 from skerry_runner.messages import Stream, Usage
 from skerry_runner.outcomes import Raised, Returned
 from skerry_runner.places import Slots
@@ -23,8 +22,6 @@ _CANCELLATIONS_SECONDS = 30.0
 _TAIL_LINES = 200
 # An attempt that is not given the time to end costs the whole worker.
 _LEAST_GRACE_SECONDS = 1.0
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class WorkerPlaces(Protocol):

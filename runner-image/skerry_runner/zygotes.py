@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Any
 
 import orjson
-import structlog
 
+from skerry_runner.events import log
 from skerry_runner.outcomes import Raised, describe_status
 from skerry_runner.processes import Background, Nursery, watch_exit
 from skerry_runner.settings import Settings, user_environment
@@ -28,8 +28,6 @@ _FORKS_AT_ONCE = 8
 _MOST_RESTARTS = 5
 _FIRST_BACKOFF_SECONDS = 0.1
 _LONGEST_BACKOFF_SECONDS = 5.0
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class Zygote:
@@ -81,9 +79,6 @@ class Zygote:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._stream = ours.type != kind or kind == socket.SOCK_STREAM
         environment = user_environment("zygote", "") | {"SKERRY_ZYGOTE_FD": str(theirs.fileno())}
-        if self._settings.pinned_attempt is not None:
-            # Somebody waits for the one run there will be: preparing for many would only delay it.
-            environment["SKERRY_ZYGOTE_RUNS"] = "1"
         ours.setblocking(False)
         with theirs:
             self._process = subprocess.Popen(

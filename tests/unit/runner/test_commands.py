@@ -30,6 +30,13 @@ def test_applications_are_forked_unless_told_otherwise(arguments: list[str], for
     assert settings.program[1:] == ("-m", "skerry.runtime", "main:app")
 
 
+def test_the_one_run_of_a_pod_is_carried_out_by_the_process_that_imports_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SKERRY_PINNED_ATTEMPT", "att-1")
+    assert not settings_from([*REQUIRED, "--isolation", "container", "--app", "main:app"]).forks
+
+
 def test_container_takes_one_attempt() -> None:
     assert settings_from([*REQUIRED, "--isolation", "container", "--capacity", "9", "--app", "a"]).capacity == 1
 

@@ -40,14 +40,18 @@ def _run(target: str, mode: str) -> int:
         from skerry.runtime import workers
 
         return workers.serve(lambda: _loaded(target), path)
-    app = _loaded(target)
     if mode == "register":
         from skerry.runtime import registrations
 
-        registrations.register(app, path)
+        registrations.register(_loaded(target), path)
         return 0
     from skerry.runtime import attempts
 
+    try:
+        app = load_target(target)
+    except (Exception, SystemExit) as error:
+        complain(stack_trace(error))
+        return attempts.refuse(path, error)
     return attempts.serve(app, path)
 
 

@@ -46,6 +46,15 @@ def serve(app: Workflows, path: str, *, loop_ahead: bool = False) -> int:
     return status
 
 
+def refuse(path: str, error: BaseException) -> int:
+    """Wait for an attempt as `serve` does, and report that the application cannot be imported; the exit status."""
+    connection, _ = _await_assignment(path, Loop(), loop_ahead=False)
+    failure = failure_of(error)
+    failure["details"] = f"the application cannot be imported: {failure['details']}"
+    SocketClient(path, connection=connection).request("POST", "/callback", json_bytes({"error": failure}))
+    return 1
+
+
 def perform(app: Workflows, client: SocketClient, assignment: Mapping[str, Any], loop: Loop) -> int:
     """Run an attempt and report its outcome to `client`; the exit status for the process."""
     run = ActiveRun(TaskContext.from_assignment(assignment), ChildRuns(client.path, client))

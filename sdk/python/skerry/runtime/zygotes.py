@@ -4,8 +4,6 @@ The runner speaks through the socket whose number is in SKERRY_ZYGOTE_FD: one JS
 and carries, for each, the child's stdout and stderr as file descriptors. A forked child asks for its input at once and
 waits there: it is the standby for the next attempt.
 
-SKERRY_ZYGOTE_RUNS=1 says that there will be one attempt, which waits: nothing is done ahead for others.
-
 What a run leaves behind dies with it: the child leads a session and is a subreaper, so its process group is killed,
 and what left the group is handed to the zygote by the kernel at the child's end and is killed there.
 """
@@ -77,8 +75,7 @@ def serve(load: Callable[[], Workflows], fd: int) -> int:
     started = time.perf_counter()
     try:
         app = load()
-        if os.environ.pop("SKERRY_ZYGOTE_RUNS", None) != "1":
-            prepare(app)
+        prepare(app)
     except BaseException as error:
         failure = failure_of(error)
         message = {"type": failure["type"], "message": failure["details"], "stack_trace": failure["stack_trace"]}
