@@ -51,6 +51,11 @@ def pool_name(version_id: str, plan: str) -> str:
     return f"{version_id}-{plan.replace('_', '-')}"
 
 
+def version_of(pool: str) -> str:
+    """The version whose runs a pool takes: its name begins with the version's id, which has 24 characters."""
+    return pool[:24]
+
+
 def label_value(text: str) -> str:
     """`text` as a label's value: itself where that is allowed, else shortened and told apart by a hash."""
     if len(text) <= _LABEL_LENGTH and re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?", text):

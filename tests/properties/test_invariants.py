@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.databases import fresh_database
 from tests.properties.worlds import Runner, World
 
-TASKS = ("plain", "fragile")
+TASKS = ("plain", "fragile", "scarce")
 REASONS = (None, None, "error", "runner_lost", "timeout")
 KEYS = (None, None, "k1", "k2")
 
@@ -34,7 +34,7 @@ def chosen(world: World, index: int) -> tuple[Runner, str] | None:
 
 @operation
 async def trigger(world: World, a: int, b: int) -> None:
-    await world.trigger(world.engines[a % len(world.engines)], TASKS[a % 2], KEYS[b % 4])
+    await world.trigger(world.engines[a % len(world.engines)], TASKS[a % 3], KEYS[b % 4])
 
 
 @operation
@@ -46,7 +46,7 @@ async def start(world: World, a: int, b: int) -> None:
 @operation
 async def spawn(world: World, a: int, b: int) -> None:
     if (found := chosen(world, a)) is not None:
-        found[0].spawn(found[1], TASKS[b % 2])
+        found[0].spawn(found[1], TASKS[b % 3])
 
 
 @operation

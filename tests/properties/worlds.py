@@ -27,6 +27,7 @@ from tests.ledgers import ATTEMPTS, RUNS, Ledger
 
 TASKS = [
     {"name": "plain", "options": {"retry": {"max_retries": 1, "wait_duration_ms": 0, "factor": 1}}},
+    {"name": "scarce", "options": {"concurrency_limit": 2, "retry": {"max_retries": 0}}},
     {"name": "fragile", "options": {"retry": {"max_retries": 0, "wait_duration_ms": 0, "factor": 1}}},
 ]
 _names = itertools.count(1)

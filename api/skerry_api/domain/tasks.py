@@ -38,6 +38,8 @@ class Task:
     parameters: tuple[Parameter, ...] | None = None
     input_schema: Mapping[str, Any] | None = None
     description: str | None = None
+    # How many attempts may be live at once, those that only wait for children not counted; None: no limit of its own.
+    concurrency_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +139,12 @@ def _define_task(entry: Mapping[str, Any], limits: Limits) -> Task:
         retry = _define_retry(options.get("retry"))
         plan = plan_named(options.get("plan") or DEFAULT_PLAN).name
         parameters = _define_parameters(entry.get("parameters"))
+        limit = _define_concurrency(options.get("concurrency_limit"))
     except InvalidRequest as error:
         raise InvalidRequest(f"task {name!r}: {error.message}", code=error.code) from error
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise InvalidRequest(f"task {name!r}: malformed options: {error}") from error
-    return Task(name, retry, seconds, plan, parameters, entry.get("input_schema"), entry.get("description"))
+    return Task(name, retry, seconds, plan, parameters, entry.get("input_schema"), entry.get("description"), limit)
 
 
 def _define_retry(given: Mapping[str, Any] | None) -> Retry:
@@ -156,6 +159,14 @@ def _define_retry(given: Mapping[str, Any] | None) -> Retry:
             1.5 if factor is None else float(factor),
         )
     )
+
+
+def _define_concurrency(given: Any) -> int | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= 10_000:
+        raise InvalidRequest(f"concurrency_limit must be a whole number from 1 to 10000, got {given!r}")
+    return given
 
 
 def _define_parameters(given: Sequence[Mapping[str, Any]] | None) -> tuple[Parameter, ...] | None:

@@ -20,6 +20,7 @@ from skerry_api.engine.registries import Registry
 from skerry_api.engine.settings import EngineSettings
 from skerry_api.storage.assignments import Assignment
 from skerry_api.storage.writers import Writer
+from skerry_objects.names import version_of
 
 log = structlog.get_logger(__name__)
 
@@ -96,12 +97,12 @@ class Dispatcher:
         if not pool.slots:
             del self._pools[slot.pool]
 
-    def reserve(self, pool_name: str, workflow_id: str) -> Slot | None:
-        """A free slot for a run that is being stored now; None when it must queue."""
+    def reserve(self, pool_name: str, workflow_id: str, lane: str) -> Slot | None:
+        """A free slot for a run that is being stored now; None when it must queue, as all do whose number is limited."""
         pool = self._pools.get(pool_name)
         if pool is None or pool.queued or not pool.idle:
             return None
-        if self._registry.concurrency_limit(workflow_id) is not None:
+        if lane or self._registry.concurrency_limit(workflow_id) is not None:
             return None
         slot = next(iter(pool.idle.values()))
         self._take(pool, slot)
@@ -127,8 +128,8 @@ class Dispatcher:
         self._claim_soon(pool)
 
     def limit_freed(self, pool_name: str, workflow_id: str) -> None:
-        """An attempt of a workflow ended or waits: if the workflow has a limit, queued work may go on."""
-        if self._registry.concurrency_limit(workflow_id) is not None:
+        """An attempt of a workflow ended or waits: if the workflow or its tasks have limits, queued work may go on."""
+        if self._registry.concurrency_limit(workflow_id) is not None or self._registry.lanes(version_of(pool_name)):
             self.wake(pool_name)
             self._peers.tell(pool=pool_name)
 
@@ -180,11 +181,13 @@ class Dispatcher:
                 reserved = self._reserve_all(pool)
                 pool.queued = False
                 try:
+                    await self._registry.tasks_of(version_of(pool.name))
                     claimed = await self._writer.claim(
                         pool.name,
                         pool.workflow_id,
                         reserved,
                         self._registry.concurrency_limit(pool.workflow_id),
+                        self._registry.lanes(version_of(pool.name)),
                         start_ms=int(self._settings.start_seconds * 1000),
                         inline_bytes=self._settings.limits.inline_bytes,
                     )

@@ -55,6 +55,16 @@ class Registry:
                 return limit
         return None
 
+    def lanes(self, version_id: str) -> Mapping[str, int]:
+        """The tasks of a version whose concurrency is limited, and how many of each may be live at once.
+
+        Empty for a version that nobody has asked for yet: `tasks_of` makes it known.
+        """
+        known = self._by_version.get(version_id)
+        if known is None:
+            return {}
+        return {name: entry.task.concurrency_limit for name, entry in known.items() if entry.task.concurrency_limit}
+
     async def reload(self) -> None:
         """Read every workflow and its current tasks."""
         async with self._lock, self._database.transaction() as connection:

@@ -136,7 +136,7 @@ class Submissions:
         """An idle runner for a run that is ready now, so that it need not pass through the queue."""
         if row["ready_at"] is not None:
             return None
-        slot = self._dispatcher.reserve(row["pool"], row["workflow_id"])
+        slot = self._dispatcher.reserve(row["pool"], row["workflow_id"], row["lane"])
         if slot is not None:
             place = {"runner_id": slot.runner_id, "pod_name": slot.pod_name, "node": slot.node, "adopts": slot.adopts}
             row.update(place)
@@ -196,6 +196,7 @@ class Submissions:
             "input": trigger.input_json,
             "token": ids.new_token(),
             "pool": _pool(workflow, stored.version_id, plan),
+            "lane": "" if task.concurrency_limit is None else task.name,
             "runner_id": None,
             "pod_name": None,
             "node": None,

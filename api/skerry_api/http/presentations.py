@@ -250,6 +250,7 @@ def task(row: Row) -> Json:
         # Defaults may be integers beyond the 64 bits that the fast encoder knows.
         "inputSchema": orjson.Fragment(json.dumps(row["input_schema"])),
         "description": row["description"],
+        "concurrencyLimit": row["concurrency_limit"],
     }
 
 

@@ -64,7 +64,7 @@ class Assignment:
 
 
 def assignment_from(row: Sequence[Any]) -> Assignment:
-    """An assignment from a row of `statements.CLAIM`, `HELD`, `ATTEMPT` or `DUE`."""
+    """An assignment from a row of `statements.CLAIM`, `CLAIM_IN_LANES`, `HELD`, `ATTEMPT` or `DUE`."""
     return Assignment(*row[:32])
 
 

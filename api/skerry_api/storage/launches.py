@@ -22,41 +22,49 @@ SELECT t.id, t.run_id, t.number, t.status, t.pool, r.workflow, r.version_id, r.t
 """
 
 # Queued attempts of pools with a container for each (a pool's name begins with its version's id, and the version knows), of a
-# workflow with a concurrency limit only as many as may be live beside those that are. Each pool has an equal share of the
-# places, so that one whose Pods fit no node cannot take them all; what a pool does not need goes to the others in the order of
-# the queue. However long the queue is, only its first rows are read: pool by pool (`line` jumps from one to the next), and
-# within a pool one priority after the other, because what is delayed stands before what is ready and less urgent.
+# workflow or task with a concurrency limit only as many as may be live beside those that are. Each pool has an equal share of
+# the places, so that one whose Pods fit no node cannot take them all; what a pool does not need goes to the others in the order
+# of the queue. However long the queue is, only its first rows are read: lane by lane of each pool (`line` jumps from one to the
+# next), and within a lane one priority after the other, because what is delayed stands before what is ready and less urgent.
 LAUNCHABLE = (
     """
 WITH RECURSIVE line AS (
-    (SELECT pool, workflow_id FROM attempts WHERE status = 'queued' ORDER BY pool LIMIT 1)
+    (SELECT pool, lane, workflow_id FROM attempts WHERE status = 'queued' ORDER BY pool, lane LIMIT 1)
     UNION ALL
     SELECT further.* FROM line CROSS JOIN LATERAL (
-        SELECT pool, workflow_id FROM attempts WHERE status = 'queued' AND pool > line.pool ORDER BY pool LIMIT 1) further
+        SELECT pool, lane, workflow_id FROM attempts
+        WHERE status = 'queued' AND (pool, lane) > (line.pool, line.lane) ORDER BY pool, lane LIMIT 1) further
 ), ready AS (
-    SELECT w.id AS workflow_id, w.concurrency_limit, queued.*
+    SELECT w.id AS workflow_id, w.concurrency_limit, k.concurrency_limit AS lane_limit, queued.*
     FROM line JOIN workflows w ON w.id = line.workflow_id AND w.isolation = 'container'
         AND NOT EXISTS (SELECT FROM versions v WHERE v.id = left(line.pool, 24) AND v.source ->> 'isolation' = 'process')
+    LEFT JOIN tasks k ON line.lane <> '' AND k.version_id = left(line.pool, 24) AND k.name = line.lane
     CROSS JOIN LATERAL (
         SELECT level_queued.*
         FROM (SELECT level FROM generate_series(9, 0, -1) AS level ORDER BY level DESC) AS levels
         CROSS JOIN LATERAL (
-            SELECT id, pool, priority, turn_at FROM attempts
-            WHERE status = 'queued' AND pool = line.pool AND priority = level AND ready_at <= now()
+            SELECT id, pool, lane, priority, turn_at FROM attempts
+            WHERE status = 'queued' AND pool = line.pool AND lane = line.lane AND priority = level AND ready_at <= now()
                 AND turn_at <= now() + interval '10 minutes'
             ORDER BY turn_at, id LIMIT %(most)s) level_queued
         ORDER BY level DESC, turn_at, id LIMIT %(most)s) queued
 ), live AS (
-    SELECT workflow_id, count(*) AS number FROM attempts
+    SELECT workflow_id, lane, count(*) AS number FROM attempts
     WHERE status IN ('starting', 'running') AND NOT waiting
-        AND workflow_id IN (SELECT id FROM workflows WHERE concurrency_limit IS NOT NULL)
-    GROUP BY workflow_id
+        AND workflow_id IN (SELECT workflow_id FROM ready WHERE concurrency_limit IS NOT NULL OR lane_limit IS NOT NULL)
+    GROUP BY workflow_id, lane
+), in_lane AS (
+    SELECT lanes.* FROM (
+        SELECT *, row_number() OVER (PARTITION BY workflow_id, lane ORDER BY priority DESC, turn_at, id) AS lane_turn FROM ready
+    ) lanes LEFT JOIN live USING (workflow_id, lane)
+    WHERE lane_limit IS NULL OR lane_turn <= lane_limit - coalesce(live.number, 0)
 ), allowed AS (
     SELECT turns.*, row_number() OVER (PARTITION BY pool ORDER BY priority DESC, turn_at, id) AS place
     FROM (
-        SELECT *, row_number() OVER (PARTITION BY workflow_id ORDER BY priority DESC, turn_at, id) AS turn FROM ready
-    ) turns LEFT JOIN live USING (workflow_id)
-    WHERE concurrency_limit IS NULL OR turn <= concurrency_limit - coalesce(live.number, 0)
+        SELECT *, row_number() OVER (PARTITION BY workflow_id ORDER BY priority DESC, turn_at, id) AS turn FROM in_lane
+    ) turns
+    WHERE concurrency_limit IS NULL OR turn <= concurrency_limit
+        - (SELECT coalesce(sum(number), 0) FROM live WHERE live.workflow_id = turns.workflow_id)
 ), a AS (
     SELECT id, priority, turn_at FROM allowed
     ORDER BY place <= (SELECT greatest(1, %(most)s / count(DISTINCT pool)) FROM allowed) DESC, priority DESC, turn_at, id

@@ -20,7 +20,7 @@ WITH x AS (
         timeout_ms bigint, max_retries integer, retry_wait_ms bigint, retry_factor double precision,
         tags text[], metadata jsonb, traceparent text, ready_at timestamptz, input text,
         token text, pool text, runner_id text, pod_name text, node text, adopts boolean,
-        start_ms bigint, fan_out integer, place integer)
+        start_ms bigint, fan_out integer, place integer, lane text)
 ), parent AS (
     UPDATE attempts a SET spawned = a.spawned + g.children
     FROM (
@@ -46,13 +46,13 @@ WITH x AS (
 ), attempt AS (
     INSERT INTO attempts (
         id, run_id, number, token, status, workflow_id, pool, priority, runner_id, ready_at, starting_at, check_at,
-        pod_name, node, adopt_at, turn_at)
+        pod_name, node, adopt_at, turn_at, lane)
     SELECT x.id || '-1', x.id, 1, x.token, CASE WHEN x.runner_id IS NULL THEN 'queued' ELSE 'starting' END,
         x.workflow_id, x.pool, x.priority, x.runner_id, coalesce(x.ready_at, now()),
         CASE WHEN x.runner_id IS NOT NULL THEN now() END,
         CASE WHEN x.runner_id IS NOT NULL THEN now() + x.start_ms * interval '1 ms' END,
         x.pod_name, x.node, CASE WHEN x.adopts THEN now() END,
-        coalesce(x.ready_at, now()) + x.place * interval '50 ms'
+        coalesce(x.ready_at, now()) + x.place * interval '50 ms', x.lane
     FROM x JOIN run USING (id)
 )
 SELECT id FROM run
@@ -70,7 +70,7 @@ WITH x AS (
         status = x.attempt_status, reason = x.reason, error = x.error, usage = x.usage, timings = x.timings,
         started_at = coalesce(a.started_at, x.started_at), completed_at = now(), check_at = NULL, waiting = false
     FROM x WHERE a.id = x.attempt AND a.token = x.token AND a.status IN ('queued', 'starting', 'running')
-    RETURNING a.id, a.run_id, a.number, a.workflow_id, a.pool, a.priority, a.started_at
+    RETURNING a.id, a.run_id, a.number, a.workflow_id, a.pool, a.priority, a.started_at, a.lane
 ), run AS (
     UPDATE runs r SET
         status = x.run_status, reason = x.reason, error = x.error, user_failures = x.user_failures,
@@ -83,9 +83,9 @@ WITH x AS (
     SELECT e.run_id, x.result FROM ended e JOIN x ON x.attempt = e.id WHERE x.result IS NOT NULL
     ON CONFLICT (run_id) DO UPDATE SET data = excluded.data
 ), again AS (
-    INSERT INTO attempts (id, run_id, number, token, status, workflow_id, pool, priority, ready_at, turn_at)
+    INSERT INTO attempts (id, run_id, number, token, status, workflow_id, pool, priority, ready_at, turn_at, lane)
     SELECT e.run_id || '-' || (e.number + 1), e.run_id, e.number + 1, x.next_token, 'queued', e.workflow_id, e.pool,
-        e.priority, now() + x.next_wait_ms * interval '1 ms', now() + x.next_wait_ms * interval '1 ms'
+        e.priority, now() + x.next_wait_ms * interval '1 ms', now() + x.next_wait_ms * interval '1 ms', e.lane
     FROM ended e JOIN x ON x.attempt = e.id WHERE x.next_token IS NOT NULL
 )
 SELECT id FROM ended
@@ -128,7 +128,8 @@ FROM x JOIN fresh ON fresh.id = x.attempt
 CROSS JOIN LATERAL json_to_recordset(x.entries) AS e (time timestamptz, stream text, line text)
 """
 
-# Orders the claims of a workflow that has a concurrency limit, so that two processes cannot both see the last free slot.
+# Orders the claims of a workflow that has, or whose tasks have, a concurrency limit, so that two processes cannot both see the
+# last free slot.
 LOCK_WORKFLOW = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 # The attempt's own columns and what a runner and a decision need of its run; ASSIGNMENT_COLUMNS names them in order.
@@ -141,26 +142,56 @@ SELECT a.id, a.token, a.number, a.runner_id, a.spawned, a.pool, r.id, r.root_run
     CASE WHEN octet_length(i.data) <= %(inline_bytes)s THEN i.data END, a.pod_name, a.node
 """
 
-# Queued attempts of a pool for the runners named (one element for each free slot), highest priority first. A turn is at most
-# 500 s later than the moment from which an attempt is ready: that bound keeps what is delayed for longer from being read.
-CLAIM = (
+# How many attempts may begin beside those of their workflow that are live and do not wait for children.
+_ROOM = """LEAST(
+            cardinality(%(runners)s::text[]),
+            %(limit)s::integer - CASE WHEN %(limit)s::integer = 2147483647 THEN 0 ELSE (
+                SELECT count(*)::integer FROM attempts
+                WHERE workflow_id = %(workflow_id)s AND status IN ('starting', 'running') AND NOT waiting) END)"""
+
+# The next of the one lane that a pool has as a rule.
+_NEXT_OF_POOL = f"""
+        SELECT id FROM attempts
+        WHERE status = 'queued' AND pool = %(pool)s AND lane = '' AND ready_at <= now()
+            AND turn_at <= now() + interval '10 minutes'
+        ORDER BY priority DESC, turn_at, id
+        LIMIT {_ROOM}
+        FOR UPDATE SKIP LOCKED"""
+
+# The next of a pool some of whose tasks are limited: of each lane as many as may be live beside those that are, of whatever
+# version. However long a lane is that has no room, nothing of it is read.
+_NEXT_OF_LANES = f"""
+        SELECT queued.id FROM unnest(%(lanes)s::text[], %(limits)s::integer[]) AS l (lane, most)
+        CROSS JOIN LATERAL (
+            SELECT id, priority, turn_at FROM attempts
+            WHERE status = 'queued' AND pool = %(pool)s AND lane = l.lane AND ready_at <= now()
+                AND turn_at <= now() + interval '10 minutes'
+            ORDER BY priority DESC, turn_at, id
+            LIMIT LEAST(cardinality(%(runners)s::text[]), greatest(0, l.most - CASE WHEN l.lane = '' THEN 0 ELSE (
+                SELECT count(*)::integer FROM attempts
+                WHERE workflow_id = %(workflow_id)s AND lane = l.lane AND status IN ('starting', 'running') AND NOT waiting)
+                END))
+            FOR UPDATE SKIP LOCKED) queued
+        ORDER BY priority DESC, turn_at, queued.id
+        LIMIT greatest(0, {_ROOM})"""
+
+
+def _claim(next_attempts: str) -> str:
+    """Queued attempts of a pool for the runners named (one element for each free slot), highest priority first.
+
+    A turn is at most 500 s later than the moment from which an attempt is ready: that bound keeps what is delayed for longer
+    from being read.
     """
+    return (
+        """
 WITH slot AS (
     SELECT runner_id, pod_name, node, adopts, n
     FROM unnest(%(runners)s::text[], %(pods)s::text[], %(nodes)s::text[], %(adopts)s::boolean[]) WITH ORDINALITY
         AS u (runner_id, pod_name, node, adopts, n)
 ), next AS (
-    SELECT id, row_number() OVER () AS n FROM (
-        SELECT id FROM attempts
-        WHERE status = 'queued' AND pool = %(pool)s AND ready_at <= now()
-            AND turn_at <= now() + interval '10 minutes'
-        ORDER BY priority DESC, turn_at, id
-        LIMIT LEAST(
-            cardinality(%(runners)s::text[]),
-            %(limit)s::integer - CASE WHEN %(limit)s::integer = 2147483647 THEN 0 ELSE (
-                SELECT count(*)::integer FROM attempts
-                WHERE workflow_id = %(workflow_id)s AND status IN ('starting', 'running') AND NOT waiting) END)
-        FOR UPDATE SKIP LOCKED
+    SELECT id, row_number() OVER () AS n FROM ("""
+        + next_attempts
+        + """
     ) queued
 ), a AS (
     UPDATE attempts t SET status = 'starting', runner_id = slot.runner_id, starting_at = now(),
@@ -169,10 +200,15 @@ WITH slot AS (
     FROM next JOIN slot USING (n) WHERE t.id = next.id
     RETURNING t.*
 )"""
-    + _ASSIGNMENT
-    + """FROM a JOIN runs r ON r.id = a.run_id JOIN run_inputs i ON i.run_id = r.id ORDER BY a.priority DESC, a.turn_at, a.id
+        + _ASSIGNMENT
+        + """FROM a JOIN runs r ON r.id = a.run_id JOIN run_inputs i ON i.run_id = r.id
+ORDER BY a.priority DESC, a.turn_at, a.id
 """
-)
+    )
+
+
+CLAIM = _claim(_NEXT_OF_POOL)
+CLAIM_IN_LANES = _claim(_NEXT_OF_LANES)
 
 # One queued attempt for the runner that was started for it.
 CLAIM_ATTEMPT = (

@@ -65,6 +65,7 @@ tasks = Table(
     Column("parameters", JSONB(none_as_null=True)),
     Column("input_schema", JSONB(none_as_null=True)),
     Column("description", Text),
+    Column("concurrency_limit", Integer),
     _time("created_at"),
 )
 
@@ -136,6 +137,7 @@ attempts = Table(
     Column("node", Text),
     _time("adopt_at"),
     _time("turn_at"),
+    Column("lane", Text),
 )
 
 pools = Table(

@@ -194,6 +194,7 @@ def task_from(row: Row) -> StoredTask:
         None if parameters is None else tuple(Parameter(**entry) for entry in parameters),
         row["input_schema"],
         row["description"],
+        row["concurrency_limit"],
     )
     return StoredTask(row["id"], row["workflow_id"], row["version_id"], task)
 
@@ -215,6 +216,7 @@ def _task_values(stored: StoredTask) -> dict[str, Any]:
         "parameters": None if task.parameters is None else [_parameter_values(entry) for entry in task.parameters],
         "input_schema": task.input_schema,
         "description": task.description,
+        "concurrency_limit": task.concurrency_limit,
     }
 
 

@@ -135,11 +135,15 @@ class Writer:
         workflow_id: str,
         runners: Sequence[ClaimingRunner],
         limit: int | None,
+        lanes: Mapping[str, int],
         *,
         start_ms: int,
         inline_bytes: int,
     ) -> list[Assignment]:
-        """Give queued attempts of `pool` to `runners` (one element per free slot), within the workflow's `limit`."""
+        """Give queued attempts of `pool` to `runners` (one element per free slot).
+
+        `limit` is how many of the workflow may be live at once, and `lanes` how many of tasks that have a limit of their own.
+        """
         row = {
             "pool": pool,
             "workflow_id": workflow_id,
@@ -148,6 +152,8 @@ class Writer:
             "nodes": [runner.node for runner in runners],
             "adopts": [runner.adopts for runner in runners],
             "limit": UNLIMITED if limit is None else limit,
+            "lanes": ["", *lanes],
+            "limits": [UNLIMITED, *lanes.values()],
             "start_ms": start_ms,
             "inline_bytes": inline_bytes,
         }
@@ -241,9 +247,10 @@ def _requests(kind: Kind, writes: Sequence[_Write]) -> Iterator[_Request]:
         return
     if kind is Kind.CLAIM:
         for write in chosen:
-            if write.row["limit"] != UNLIMITED:
+            has_lanes = len(write.row["lanes"]) > 1
+            if has_lanes or write.row["limit"] != UNLIMITED:
                 yield _Request(kind, (), statements.LOCK_WORKFLOW, (write.row["workflow_id"],))
-            yield _Request(kind, (write,), statements.CLAIM, write.row)
+            yield _Request(kind, (write,), statements.CLAIM_IN_LANES if has_lanes else statements.CLAIM, write.row)
         return
     if kind is Kind.SUBMIT:
         rows = [row for write in chosen for row in write.rows]

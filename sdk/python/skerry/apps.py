@@ -103,6 +103,7 @@ class Workflows:
         retry: Retry | None = None,
         timeout_seconds: float | None = None,
         plan: str | None = None,
+        concurrency_limit: int | None = None,
     ) -> TaskDecorator: ...
 
     def task(
@@ -114,12 +115,18 @@ class Workflows:
         retry: Retry | None = None,
         timeout_seconds: float | None = None,
         plan: str | None = None,
+        concurrency_limit: int | None = None,
     ) -> Any:
         """Make a function a task: `@app.task` or `@app.task(name=…, retry=…, timeout_seconds=…, plan=…)`.
 
+        With a `concurrency_limit`, so many of the task's runs are carried out at once and the others wait in the queue: for what
+        lies behind the task and bears no more, such as a rate-limited API. A run that only waits for its children is not counted.
+
         Raises:
-            ValueError: there is a task of this name already.
+            ValueError: there is a task of this name already, or the limit is less than 1.
         """
+        if concurrency_limit is not None and concurrency_limit < 1:
+            raise ValueError(f"concurrency_limit must be at least 1, got {concurrency_limit}")
 
         def decorate(undecorated: Callable[..., Any]) -> Task[..., Any]:
             kind: type[Task[..., Any]] = AsyncTask if is_coroutine_function(undecorated) else SyncTask
@@ -129,6 +136,7 @@ class Workflows:
                 retry=retry or self._default_retry,
                 timeout_seconds=self._default_timeout_seconds if timeout_seconds is None else timeout_seconds,
                 plan=plan or self._default_plan,
+                concurrency_limit=concurrency_limit,
             )
             return self._add(task)
 

@@ -39,6 +39,7 @@ class Task(Generic[P, T]):
         retry: its retry settings, None for the platform's default.
         timeout_seconds: how long an attempt may run, None for the platform's default.
         plan: name of its compute plan, None for the platform's default.
+        concurrency_limit: how many of its runs may be carried out at once, None for no limit of its own.
     """
 
     __name__: str
@@ -51,6 +52,7 @@ class Task(Generic[P, T]):
         retry: Retry | None,
         timeout_seconds: float | None,
         plan: str | None,
+        concurrency_limit: int | None = None,
     ) -> None:
         """Wrap `function`."""
         functools.update_wrapper(cast(Any, self), function)
@@ -59,6 +61,7 @@ class Task(Generic[P, T]):
         self.retry = retry
         self.timeout_seconds = timeout_seconds
         self.plan = plan
+        self.concurrency_limit = concurrency_limit
         self.takes_context = takes_context(function)
         self._overrides: dict[str, Any] = {}
         self._signature: Signature | None = None

@@ -76,6 +76,20 @@ async def test_a_workflow_limit_holds_across_processes_and_frees_slots(world: Wo
     assert not working(world)
 
 
+async def test_a_task_limit_holds_across_processes_and_holds_up_nobody_else(world: World) -> None:
+    for number in range(6):
+        await world.engines[number % 2].submit(Trigger("world/scarce", [], "[]", priority=9))
+    await until(lambda: len(working(world)) == 2)
+    plain = (await trigger(world)).run_id
+    await until(lambda: plain in runs_of(world))
+    for _ in range(6):
+        await until(lambda: any(run != plain for run in runs_of(world)))
+        scarce = [(runner, attempt) for runner, attempt in working(world) if not attempt.startswith(plain)]
+        assert len(scarce) <= 2
+        scarce[0][0].complete(scarce[0][1], None)
+    await until(lambda: runs_of(world) == [plain])
+
+
 async def test_an_attempt_that_waits_for_children_takes_no_slot(world: World) -> None:
     await world.engines[0].registry.update_workflow(world.workflow_id, {"concurrency_limit": 1})
     await until(lambda: world.engines[1].registry.concurrency_limit(world.workflow_id) == 1)

@@ -27,6 +27,7 @@ class Queued:
     status: str = "queued"
     delayed: bool = False
     waiting: bool = False
+    lane: str = ""
 
     @property
     def workflow(self) -> str:
@@ -41,6 +42,7 @@ class Case:
     queue: tuple[Queued, ...]
     launched: dict[str, int]
     limits: dict[str, int] | None = None
+    lanes: dict[str, int] | None = None
     local: tuple[str, ...] = ()
 
 
@@ -88,6 +90,29 @@ CASES = [
         {"a-p": 3},
         limits={"a": 3},
     ),
+    Case(
+        "a task's limit holds for the task alone",
+        (Queued("a-s", 30, lane="scarce"), Queued("a-s", 30)),
+        {"a-s": 5},
+        limits={"a": 5},
+        lanes={"scarce": 2},
+    ),
+    Case(
+        "a task at its limit leaves the places to others",
+        (
+            Queued("a-s", 30, lane="scarce", priority=9),
+            Queued("a-s", 2, lane="scarce", status="running"),
+            Queued("a-s", 3),
+        ),
+        {"a-s": 3},
+        lanes={"scarce": 2},
+    ),
+    Case(
+        "a task's limit is one for all plans",
+        (Queued("a-s", 9, lane="scarce", priority=1), Queued("a-p", 9, lane="scarce", priority=5)),
+        {"a-p": 2},
+        lanes={"scarce": 2},
+    ),
     Case("delayed attempts wait", (Queued("a-s", 30, priority=9, delayed=True), Queued("a-s", 4)), {"a-s": 4}),
     Case("local runners take their own", (Queued("a-s", 30), Queued("b-s", 4)), {"b-s": 4}, local=("a",)),
 ]
@@ -100,6 +125,10 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.close()
 
 
+def pool_version(entry: Queued) -> str:
+    return entry.pool[:24]
+
+
 async def fill(connection: AsyncConnection, case: Case) -> None:
     for workflow in {entry.workflow for entry in case.queue}:
         isolation = "process" if workflow in case.local else "container"
@@ -110,13 +139,26 @@ async def fill(connection: AsyncConnection, case: Case) -> None:
             ),
             values,
         )
+    for name, most in (case.lanes or {}).items():
+        for version in {pool_version(entry) for entry in case.queue}:
+            await connection.execute(
+                text("INSERT INTO versions (id, workflow_id, name, status) VALUES (:version, 'a', :version, 'ready')"),
+                {"version": version},
+            )
+            await connection.execute(
+                text("""
+                    INSERT INTO tasks (id, workflow_id, version_id, name, retry, timeout_ms, plan, concurrency_limit)
+                    VALUES ('tsk-' || :version, 'a', :version, :name, '{}', 1000, 'standard', :most)
+                """),
+                {"version": version, "name": name, "most": most},
+            )
     for turn, entry in enumerate(case.queue):
         values = {**vars(entry), "workflow": entry.workflow, "turn": turn}
         await connection.execute(
             text("""
                 INSERT INTO attempts (
-                    id, run_id, number, token, status, workflow_id, pool, priority, waiting, runner_id, ready_at)
-                SELECT run || '-1', run, 1, 'token', :status, :workflow, :pool, :priority, :waiting, 'rnr-1',
+                    id, run_id, number, token, status, workflow_id, pool, priority, waiting, lane, runner_id, ready_at)
+                SELECT run || '-1', run, 1, 'token', :status, :workflow, :pool, :priority, :waiting, :lane, 'rnr-1',
                     now() + CASE WHEN :delayed THEN interval '1 hour'
                         ELSE (60000 * :turn + i) * interval '1 ms' - interval '1 hour' END
                 FROM (SELECT i, 'trn-' || lpad((:turn)::text, 2, '0') || '-' || lpad(i::text, 6, '0') AS run

@@ -67,7 +67,13 @@ class Server:
         async with asyncio.timeout(5):
             while True:
                 claimed = await self.engine.writer.claim(
-                    self.version_id, self.workflow_id, [Claiming("rnr-test")], None, start_ms=60_000, inline_bytes=10**6
+                    self.version_id,
+                    self.workflow_id,
+                    [Claiming("rnr-test")],
+                    None,
+                    {},
+                    start_ms=60_000,
+                    inline_bytes=10**6,
                 )
                 if claimed:
                     return claimed[0]

@@ -188,6 +188,7 @@ def test_other_replies_conform_to_their_schemas() -> None:
         "parameters": [parameter],
         "input_schema": None,
         "description": None,
+        "concurrency_limit": 4,
     }
     key = {
         "id": "key-1",

@@ -1,4 +1,5 @@
 import jsonschema_rs
+import pytest
 
 from skerry import Retry, Workflows
 from skerry.runtime.registrations import registration_of
@@ -36,6 +37,17 @@ def test_retry_settings_are_spelled_as_the_socket_does() -> None:
     def pay() -> None: ...
 
     assert registration_of(pay)["options"] == {"retry": {"max_retries": 2, "wait_duration_ms": 500, "factor": 3}}
+
+
+def test_a_concurrency_limit_is_registered_and_is_at_least_one() -> None:
+    app = Workflows()
+
+    @app.task(concurrency_limit=2)
+    def pay() -> None: ...
+
+    assert registration_of(pay)["options"] == {"concurrency_limit": 2}
+    with pytest.raises(ValueError, match="concurrency_limit must be at least 1, got 0"):
+        app.task(concurrency_limit=0)
 
 
 def test_the_schema_accepts_what_the_task_accepts() -> None:

@@ -216,6 +216,7 @@ class Task(Shape):
                     "parameters": [{"name": "to", "type": "str", "hasDefault": False, "defaultValue": None}],
                     "inputSchema": None,
                     "description": "Send a mail.",
+                    "concurrencyLimit": None,
                 }
             ]
         }
@@ -233,6 +234,10 @@ class Task(Shape):
     parameters: Annotated[list[TaskParameter] | None, Field(description="Null when it was not registered.")]
     input_schema: Annotated[dict[str, Any] | None, Field(description="JSON Schema of the parameters.")]
     description: str | None
+    concurrency_limit: Annotated[
+        int | None,
+        Field(description="How many of its runs may be carried out at once. Null: as many as its workflow's."),
+    ]
 
 
 class TaskItem(Shape):

@@ -41,6 +41,7 @@ class RegisteredTask(Model):
     parameters: tuple[TaskParameter, ...]
     input_schema: Json | None
     description: str | None
+    concurrency_limit: int | None
 
     @classmethod
     def from_json(cls, fields: Json) -> Self:
@@ -59,6 +60,7 @@ class RegisteredTask(Model):
             parameters=tuple(TaskParameter.from_json(item) for item in get("parameters") or ()),
             input_schema=get("inputSchema"),
             description=get("description"),
+            concurrency_limit=get("concurrencyLimit"),
         )
 
 

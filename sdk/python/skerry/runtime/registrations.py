@@ -32,6 +32,7 @@ def registration_of(task: Task[..., Any]) -> dict[str, Any]:
         "retry": task.retry.to_socket() if task.retry else None,
         "timeout_seconds": task.timeout_seconds,
         "plan": task.plan,
+        "concurrency_limit": task.concurrency_limit,
     }
     entry: dict[str, Any] = {
         "name": task.name,
