@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
-
 from benchmarks.cluster.sightings import Sightings
+from benchmarks.connections import Connections
 from skerry_objects.clients import PODS, TASK_RUNS, Client
 from skerry_objects.configurations import find_configuration
 from tests.end_to_end.clusters import Namespace
@@ -21,7 +20,7 @@ READY_SECONDS = 60.0
 class Bench:
     """An installation under measurement."""
 
-    def __init__(self, installation: Installation, client: Client, http: httpx.AsyncClient) -> None:
+    def __init__(self, installation: Installation, client: Client, http: Connections) -> None:
         self.installation = installation
         self.tasks: Namespace = installation.tasks
         self.namespace = installation.tasks.name
@@ -31,20 +30,30 @@ class Bench:
         self._http = http
         self._like: Any = None
 
-    async def run(self, task: str) -> Any:
+    async def run(self, task: str, arguments: Sequence[Any] = ()) -> Any:
         """Start a run and wait for its end; the run as REST shows it."""
-        answer = await self._http.post("/v1/task-runs", params={"wait": 60}, json={"task": task, "input": []})
-        answer.raise_for_status()
-        done = answer.json()
+        request = {"task": task, "input": list(arguments)}
+        done = await self._http.post("/v1/task-runs?wait=60", request)
         assert done["status"] == "succeeded", done
         return done
+
+    async def get(self, path: str) -> Any:
+        """What REST answers."""
+        return await self._http.get(path)
+
+    async def open(self, count: int) -> None:
+        """Have so many connections, so that no measured request opens one."""
+        await asyncio.gather(*(self._http.get("/v1/plans") for _ in range(count)))
+
+    async def pools(self) -> list[Any]:
+        """Pools of Pods that wait, as the record has them."""
+        return [item["pool"] for item in await self.get("/v1/pools") if item["pool"].get("plan")]
 
     async def batch(self, task: str, count: int, arguments: Sequence[Any] = ()) -> list[str]:
         """Start many runs with one request; their ids."""
         runs = [{"task": task, "input": list(arguments)}] * count
-        answer = await self._http.post("/v1/task-runs/batch", json={"taskRuns": runs})
-        answer.raise_for_status()
-        return [run["id"] for run in answer.json()["taskRuns"]]
+        answer = await self._http.post("/v1/task-runs/batch", {"taskRuns": runs})
+        return [run["id"] for run in answer["taskRuns"]]
 
     async def task_pod(self) -> Any:
         """A Pod as the operator makes it, once a run has warmed everything up."""
@@ -72,11 +81,8 @@ class Bench:
 async def bench(installation: Installation) -> AsyncIterator[Bench]:
     """Connect to an installation, and watch what happens in it."""
     headers = {"Authorization": f"Bearer {installation.key}"}
-    async with (
-        Client(find_configuration()) as client,
-        httpx.AsyncClient(base_url=installation.url, headers=headers, timeout=90) as http,
-        asyncio.TaskGroup() as group,
-    ):
+    http = Connections(installation.url, headers)
+    async with Client(find_configuration()) as client, asyncio.TaskGroup() as group:
         made = Bench(installation, client, http)
         watches = []
         for seen in (made.pods, made.task_runs):
@@ -88,3 +94,4 @@ async def bench(installation: Installation) -> AsyncIterator[Bench]:
         finally:
             for watch in watches:
                 watch.cancel()
+            await http.close()

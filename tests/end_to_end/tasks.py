@@ -87,3 +87,21 @@ def limits() -> dict[str, float | str]:
 def clock() -> int:
     """The clock that all processes of a machine share, for benchmarks."""
     return time.monotonic_ns()
+
+
+@app.task(retry=ONCE, plan="standard")
+async def hop() -> list[int]:
+    """The clock before a child run, in the child, and after it."""
+    asked = time.monotonic_ns()
+    there = await clock.submit()
+    return [asked, there, time.monotonic_ns()]
+
+
+@app.task(retry=ONCE, plan="standard")
+async def spread(count: int) -> list[int]:
+    """The clock before and after many child runs at once."""
+    began = time.monotonic_ns()
+    handles = [clock.submit() for _ in range(count)]
+    for handle in handles:
+        await handle
+    return [began, time.monotonic_ns()]
