@@ -11,6 +11,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+# So many are on their way at a time while runs wait for Pods of their own: few enough not to slow those down, and enough that
+# runs which come steadily, of which some always wait, find Pods that wait in the end.
+STEP = 2
+
 
 @dataclass(frozen=True, slots=True)
 class WarmPolicy:
@@ -50,14 +54,16 @@ class PoolStanding:
         is_current: whether new runs of its workflow use its version.
         successor_warms: whether it is not current, and the version that follows has not all its least waiting yet.
         idle: how many wait now, whether imported or on their way.
+        running: how many of these are not on their way any more.
         held_up: why no further Pod can be had at the moment, as one word.
         is_pressed: whether runs wait for room that this pool's waiting Pods take.
-        is_behind: whether runs of this pool wait for Pods of their own, which further ones would only slow down.
+        is_behind: whether runs of this pool wait for Pods of their own, which many further ones would only slow down.
     """
 
     is_current: bool
     successor_warms: bool = False
     idle: int = 0
+    running: int = 0
     held_up: str | None = None
     is_pressed: bool = False
     is_behind: bool = False
@@ -88,12 +94,16 @@ def wish(policy: WarmPolicy, demand: Demand, standing: PoolStanding, now: float)
     if expected > came:
         need = Wish(expected, f"{expected} are expected as children")
     if need.count <= policy.least:
-        return least
-    if need.count > policy.most:
+        need = least
+    elif need.count > policy.most:
         need = Wish(max(policy.most, policy.least), f"most; {need.why}")
-    if need.count > standing.idle and (standing.is_behind or standing.held_up is not None):
-        why = "runs wait for Pods of their own" if standing.held_up is None else f"held up: {standing.held_up}"
-        return Wish(max(policy.least, standing.idle), why)
+    if need.count <= standing.idle:
+        return need
+    if standing.held_up is not None:
+        return Wish(max(policy.least, standing.idle), f"held up: {standing.held_up}")
+    if standing.is_behind:
+        step = max(standing.idle, standing.running + STEP)
+        return Wish(min(need.count, step), "runs wait for Pods of their own")
     return need
 
 

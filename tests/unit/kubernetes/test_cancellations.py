@@ -26,7 +26,7 @@ class QuietLaunches(Launches):
 @pytest.mark.parametrize("kind", ["launches", "releases"])
 async def test_a_cancellation_that_comes_with_news_is_not_lost(kind: str) -> None:
     if kind == "launches":
-        loop: Any = QuietLaunches(NOTHING, NOTHING, "tasks", PodDefaults(), NOTHING, Metrics())
+        loop: Any = QuietLaunches(NOTHING, NOTHING, "tasks", PodDefaults(), NOTHING, NOTHING, Metrics())
     else:
         loop = Releases(NOTHING, NOTHING, "tasks", PodDefaults(), NOTHING, NOTHING, Metrics())
     task = asyncio.create_task(cast(Any, loop).run())

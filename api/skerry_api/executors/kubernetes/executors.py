@@ -20,6 +20,7 @@ from skerry_api.executors.kubernetes.pools import Pools
 from skerry_api.executors.kubernetes.reflections import MANAGED, Reflection
 from skerry_api.executors.kubernetes.releases import Releases, begin_version
 from skerry_api.executors.kubernetes.templates import PodDefaults
+from skerry_api.executors.kubernetes.warm_usages import WarmUsages
 from skerry_api.storage.leaderships import Leadership, Led, lead
 from skerry_objects.clients import RUNNER_POOLS, TASK_RUNS, WORKFLOWS, ApiError, Client, Unreachable
 from skerry_objects.configurations import Configuration
@@ -48,6 +49,7 @@ class KubernetesExecutor:
         self._client = Client(configuration)
         self._metrics = Metrics()
         engine.telemetry.collect_also(self._metrics.registry)
+        self._usages = WarmUsages(engine.database, self._metrics)
         self._identities = Identities(self._client, namespace, self._metrics)
         self._task: asyncio.Task[None] | None = None
 
@@ -148,9 +150,11 @@ class KubernetesExecutor:
         runs = Reflection(client, TASK_RUNS, namespace, TaskRun, run_changed, metrics, MANAGED)
         pools = Reflection(client, RUNNER_POOLS, namespace, RunnerPool, pool_changed, metrics, MANAGED)
         seen = Reflection(client, WORKFLOWS, namespace, Workflow, lambda name: releases.changed(name), metrics)
-        launches = Launches(self._engine, client, namespace, self._pods, runs, metrics)
+        launches = Launches(self._engine, client, namespace, self._pods, runs, pools, metrics)
         releases = Releases(self._engine, client, namespace, self._pods, seen, pools, metrics)
-        sizes = Pools(self._engine, client, namespace, self._pods, self._warm, pools, seen, runs, metrics)
+        sizes = Pools(
+            self._engine, client, namespace, self._pods, self._warm, pools, seen, runs, metrics, self._usages
+        )
 
         def queued() -> None:
             launches.wake()
@@ -174,6 +178,7 @@ class KubernetesExecutor:
             self._engine.dispatcher.on_queued = None
             metrics.leader.set(0)
             metrics.waits(())
+            await self._usages.stop()
 
 
 def _exclusive(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,12 +35,14 @@ from skerry_api.executors.kubernetes.decisions import (
 from skerry_api.executors.kubernetes.metrics import Metrics
 from skerry_api.executors.kubernetes.places import Places
 from skerry_api.executors.kubernetes.reflections import Reflection
+from skerry_api.executors.kubernetes.standbys import coming, in_need
 from skerry_api.executors.kubernetes.templates import PodDefaults
 from skerry_api.storage import launches
 from skerry_api.storage.assignments import fetch_assignment
 from skerry_api.storage.databases import plan_anew
 from skerry_api.storage.launches import Launch
 from skerry_objects.clients import RUNNER_POOLS, TASK_RUNS, ApiError, Client, Unreachable
+from skerry_objects.runner_pools import RunnerPool
 from skerry_objects.task_runs import TERMINAL, TaskRun
 
 log = structlog.get_logger(__name__)
@@ -67,9 +69,10 @@ class Launches:
         namespace: str,
         pods: PodDefaults,
         seen: Reflection[TaskRun],
+        standbys: Reflection[RunnerPool],
         metrics: Metrics,
     ) -> None:
-        """`seen` are the TaskRuns as the API server shows them."""
+        """`seen` are the TaskRuns as the API server shows them, and `standbys` the RunnerPools."""
         self._engine = engine
         self._metrics = metrics
         self._places = Places(engine.database, seen)
@@ -88,6 +91,7 @@ class Launches:
         self._making_pool = asyncio.Lock()
         self._next_resync = 0.0
         self._seen = seen
+        self._standbys = standbys
 
     def changed(self, name: str) -> None:
         """A TaskRun came, changed or went."""
@@ -137,6 +141,7 @@ class Launches:
                 self._canceled = await launches.fetch_canceled(connection, ending) if ending else frozenset()
             await self._places.write(names)
             known |= {launch.run: launch for launch in queued}
+            queued = in_need(queued, coming(self._standbys.objects.values()), self._is_launched, time.time())
             self._metrics.waits(launch.pool for launch in queued if self._is_launched(launch))
             due = {launch.run for launch in queued}
             # Of what is delayed only that is known which changed just now: a moment from before still counts.

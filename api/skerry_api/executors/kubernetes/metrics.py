@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -49,6 +49,19 @@ class Metrics:
             ["kind", "why"],
             registry=self.registry,
         )
+        self._pods = Gauge(
+            "skerry_pool_pods",
+            "Pods of RunnerPools, over all versions: state is wanted, idle, starting or claimed",
+            ["workflow", "plan", "state"],
+            registry=self.registry,
+        )
+        self._warm = Counter(
+            "skerry_warm_seconds",
+            "Seconds that Pods waited for work, added up over Pods",
+            ["workflow", "plan"],
+            registry=self.registry,
+        )
+        self._pooled: set[tuple[str, str]] = set()
         self.leader = Gauge(
             "skerry_leader", "1 while this process keeps runs and TaskRuns in step", registry=self.registry
         )
@@ -83,6 +96,23 @@ class Metrics:
         self._waiting.clear()
         for pool, number in Tally(pools).items():
             self._waiting.labels(pool).set(number)
+
+    def waited(self, workflow: str, plan: str, seconds: float) -> None:
+        """Pods of a workflow and plan that is shown in `pools` waited so long, all together."""
+        self._warm.labels(workflow, plan).inc(seconds)
+
+    def pools(self, pods: Mapping[tuple[str, str, str], int]) -> None:
+        """These are the Pods by workflow, plan and state; what was shown of other workflows and plans goes."""
+        self._pods.clear()
+        for (workflow, plan, state), number in pods.items():
+            self._pods.labels(workflow, plan, state).set(number)
+        there = {(workflow, plan) for workflow, plan, _ in pods}
+        for workflow, plan in there:
+            # From zero on, so that the first seconds are an increase too.
+            self._warm.labels(workflow, plan)
+        for gone in self._pooled - there:
+            self._warm.remove(*gone)
+        self._pooled = there
 
     def watch_restarted(self, kind: str, why: str) -> None:
         """The objects of this kind are listed again."""

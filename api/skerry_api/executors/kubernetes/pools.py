@@ -24,6 +24,7 @@ from skerry_api.executors.kubernetes import templates
 from skerry_api.executors.kubernetes.metrics import Metrics
 from skerry_api.executors.kubernetes.reflections import Reflection
 from skerry_api.executors.kubernetes.templates import PodDefaults
+from skerry_api.executors.kubernetes.warm_usages import WarmUsages
 from skerry_api.storage import launches, pools, workflows
 from skerry_api.storage.pools import PoolRecord
 from skerry_objects import names
@@ -82,6 +83,7 @@ class Pools:
         released: Reflection[Workflow],
         runs: Reflection[TaskRun],
         metrics: Metrics,
+        usages: WarmUsages,
     ) -> None:
         """`warm` holds for workflows that say nothing else."""
         self._engine = engine
@@ -93,10 +95,12 @@ class Pools:
         self._released = released
         self._runs = runs
         self._metrics = metrics
+        self._usages = usages
         self._counts: defaultdict[str, _Counts] = defaultdict(lambda: _Counts({}, {}, {}))
         self._start_seconds = START_SECONDS
         self._counted = 0.0
-        self._written: dict[str, PoolRecord] = {}
+        # What the record says; None until this replica has removed what the one that led before left of pools that are gone.
+        self._written: dict[str, PoolRecord] | None = None
         self._dismissed: dict[str, float] = {}
         self._wake = asyncio.Event()
 
@@ -119,6 +123,8 @@ class Pools:
             try:
                 if self._seen.objects or self._released.objects:
                     await self._look()
+                else:
+                    await self._usages.look((), {})
             except (Unavailable, Unreachable, ApiError) as error:
                 log.warning("pools_delayed", error=str(error))
             except Exception:
@@ -137,6 +143,7 @@ class Pools:
         now = time.time()
         await self._count(now)
         versions = await self._versions()
+        await self._usages.look(self._seen.objects.values(), versions)
         await self._ensure_least(versions)
         use = _use(self._runs.objects.values())
         records = []
@@ -253,6 +260,7 @@ class Pools:
             is_current=is_current,
             successor_warms=not is_current and self._successor_warms(slug, pool.spec.plan),
             idle=status.replicas,
+            running=status.idle,
             held_up=held_up,
             is_pressed=use.is_pressed,
             is_behind=pool.metadata.name in use.behind,
@@ -285,24 +293,27 @@ class Pools:
 
     async def _record(self, records: Sequence[PoolRecord]) -> None:
         """Write what is news."""
-        changed = [record for record in records if record.excess >= 0 and self._written.get(record.name) != record]
-        gone = self._written.keys() - {record.name for record in records}
-        if not changed and not gone:
+        is_first = self._written is None
+        written = self._written or {}
+        changed = [record for record in records if record.excess >= 0 and written.get(record.name) != record]
+        gone = written.keys() - {record.name for record in records}
+        if not (changed or gone or is_first):
             return
         async with self._engine.database.transaction() as connection:
             if changed:
                 await pools.write_pools(connection, changed)
-            if gone:
+            if gone or is_first:
                 await pools.delete_pools(connection, sorted(self._seen.objects))
+        self._written = written
         for record in changed:
             if record.excess:
                 self._dismissed[record.name] = time.monotonic()
             # One with an excess is written again, until there is none: those who should leave may have been away.
-            self._written[record.name] = record
+            written[record.name] = record
             if record.excess:
-                del self._written[record.name]
+                del written[record.name]
         for name in gone:
-            del self._written[name]
+            del written[name]
 
 
 def _use(runs: Iterable[TaskRun]) -> _Use:
