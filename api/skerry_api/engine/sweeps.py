@@ -16,7 +16,7 @@ import structlog
 from skerry_api.domain.errors import Unavailable
 from skerry_api.domain.states import AttemptStatus, Reason
 from skerry_api.engine.completions import Outcome
-from skerry_api.storage import logs, pools, runners, runs
+from skerry_api.storage import logs, pools, runners, runs, warm_usages
 from skerry_api.storage.assignments import Assignment
 from skerry_api.storage.polls import Poll
 
@@ -165,6 +165,7 @@ class Sweeper:
         async with engine.database.transaction() as connection:
             await logs.ensure_log_partitions(connection, 3)
             await logs.drop_log_partitions(connection, engine.settings.log_retention_days)
+            await warm_usages.delete_expired_warm_usages(connection)
         while True:
             async with engine.database.transaction() as connection:
                 removed = await runs.delete_expired_runs(connection, EXPIRED_RUNS_PER_SWEEP)

@@ -311,3 +311,8 @@ def usage(row: Row) -> Json:
         "cpuSeconds": round(row["cpu_seconds"], 6),
         "maxRssBytes": None if memory is None else int(memory),
     }
+
+
+def warm_usage(row: Row) -> Json:
+    """How long Pods of one workflow on one plan waited."""
+    return {"workflow": row["workflow"], "plan": row["plan"], "seconds": round(row["seconds"], 6)}

@@ -15,7 +15,7 @@ from skerry_api.http.bare_routes import reply
 from skerry_api.http.contexts import engine_of
 from skerry_api.http.schemas.shapes import EARLIEST, Moment
 from skerry_api.http.schemas.usages import Series, UsageReport
-from skerry_api.storage import catalogues, usages
+from skerry_api.storage import catalogues, usages, warm_usages
 from skerry_api.storage.usages import Row
 
 USAGE_STRETCH = timedelta(days=30)
@@ -43,7 +43,11 @@ async def get_usage(
     end: Annotated[Moment | None, Query(description="Default: now.")] = None,
     workflow: Annotated[queries.Several, Query(description="Workflows, by slug.")] = None,
 ) -> Response:
-    """Read what the attempts that ended in a stretch of time have used, by task and plan."""
+    """Read what the attempts that ended in a stretch of time have used, by task and plan.
+
+    `warm` is for how long Pods waited for work on Kubernetes, by workflow and plan. That is counted by whole hours: all that
+    overlap with the stretch are in it. It is up to a minute behind.
+    """
     until = end or datetime.now(UTC)
     since = start or until - USAGE_STRETCH
     wanted = (
@@ -51,11 +55,13 @@ async def get_usage(
     )
     async with engine_of(request).database.autocommit() as connection:
         rows = await usages.fetch_usage(connection, since, until, wanted)
+        warm = await warm_usages.fetch_warm_usages(connection, since, until, wanted)
     return reply(
         {
             "start": timestamps.milliseconds(since),
             "end": timestamps.milliseconds(until),
             "usage": [presentations.usage(row) for row in rows],
+            "warm": [presentations.warm_usage(row) for row in warm],
         }
     )
 

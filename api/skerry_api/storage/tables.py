@@ -156,6 +156,15 @@ pools = Table(
     _time("updated_at"),
 )
 
+warm_usages = Table(
+    "warm_usages",
+    metadata,
+    Column("workflow_id", Text, primary_key=True),
+    Column("plan", Text, primary_key=True),
+    Column("hour", DateTime(timezone=True), primary_key=True),
+    Column("seconds", Double),
+)
+
 runners = Table(
     "runners",
     metadata,

@@ -119,8 +119,9 @@ class Workflows:
     ) -> Any:
         """Make a function a task: `@app.task` or `@app.task(name=…, retry=…, timeout_seconds=…, plan=…)`.
 
-        With a `concurrency_limit`, so many of the task's runs are carried out at once and the others wait in the queue: for what
-        lies behind the task and bears no more, such as a rate-limited API. A run that only waits for its children is not counted.
+        With a `concurrency_limit`, so many of the task's runs are carried out at once and the others wait in the queue: for
+        what lies behind the task and bears no more, such as a rate-limited API. A run that only waits for its children is
+        not counted.
 
         Raises:
             ValueError: there is a task of this name already, or the limit is less than 1.

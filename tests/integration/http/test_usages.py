@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from skerry_api.domain.states import Reason
+from skerry_api.storage import warm_usages
+from skerry_api.storage.warm_usages import WarmUsage
 from tests.integration.http.servers import Server
+from tests.integration.http.test_keys import insert, request
+
+HOUR = datetime(2026, 11, 22, 21, tzinfo=UTC)
 
 
 async def test_usage_is_summed_per_task_and_plan(server: Server) -> None:
@@ -21,6 +28,30 @@ async def test_usage_is_summed_per_task_and_plan(server: Server) -> None:
     assert starter["maxRssBytes"] == 1_000_000
     assert (await server.client.get("/v1/usage?workflow=other")).json()["usage"] == []
     assert (await server.client.get("/v1/usage?end=2020-01-01T00:00:00Z")).json()["usage"] == []
+
+
+async def test_usage_tells_for_how_long_pods_waited(locked_server: Server) -> None:
+    server, hour = locked_server, int(HOUR.timestamp())
+    shop = server.workflow_id
+    await server.register("other")
+    waited = [WarmUsage(shop, "standard", hour, 7200.5), WarmUsage(server.workflow_id, "pro", hour + 3600, 60)]
+    async with server.engine.database.autocommit() as connection:
+        await warm_usages.add_warm_usages(connection, waited)
+    own = {"workflow": "shop", "plan": "standard", "seconds": 7200.5}
+    others = {"workflow": "other", "plan": "pro", "seconds": 60.0}
+
+    async def warm(key: dict[str, str], start: str = "21:00", end: str = "23:00", more: str = "") -> list[object]:
+        path = f"/v1/usage?start=2026-11-22T{start}:00Z&end=2026-11-22T{end}:00Z{more}"
+        found: list[object] = (await request(server, "GET", path, None, key)).json()["warm"]
+        return found
+
+    everything, limited = await insert(server, "read"), await insert(server, "read", workflow="shop")
+    assert await warm(everything) == [others, own]
+    assert await warm(everything, more="&workflow=other") == [others]
+    assert await warm(everything, "21:59", "22:00") == [own]
+    assert await warm(everything, "20:00", "21:00") == []
+    assert await warm(limited) == await warm(limited, more="&workflow=shop&workflow=other") == [own]
+    assert await warm(limited, more="&workflow=other") == []
 
 
 async def test_metrics_count_completed_runs(server: Server) -> None:

@@ -152,9 +152,7 @@ class KubernetesExecutor:
         seen = Reflection(client, WORKFLOWS, namespace, Workflow, lambda name: releases.changed(name), metrics)
         launches = Launches(self._engine, client, namespace, self._pods, runs, pools, metrics)
         releases = Releases(self._engine, client, namespace, self._pods, seen, pools, metrics)
-        sizes = Pools(
-            self._engine, client, namespace, self._pods, self._warm, pools, seen, runs, metrics, self._usages
-        )
+        sizes = Pools(self._engine, client, namespace, self._pods, self._warm, pools, seen, runs, metrics, self._usages)
 
         def queued() -> None:
             launches.wake()

@@ -1,7 +1,7 @@
 """The price of warm Pods: how long Pods waited for work, added up by the replica that leads.
 
-What a look at the RunnerPools shows is taken to hold until the next. An old leader and a new one may overlap for a moment, and a
-write whose answer is lost may be done again: seconds may be counted twice then. It is a measure of cost and no invoice.
+What a look at the RunnerPools shows is taken to hold until the next. An old leader and a new one may overlap for a moment, and
+a write whose answer is lost is done again: such seconds are counted twice. What a process has not written when it dies is lost.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -29,7 +29,7 @@ Row = Mapping[Any, Any]
 Key = tuple[str, str]
 
 WRITE_SECONDS = 60.0
-# What is counted of the time between two looks: a machine that slept for the night kept no Pods waiting that it knows of.
+# The most that counts of the time between two looks: a machine that was asleep, or away, does not know what waited.
 LONGEST_LOOK_SECONDS = 10.0
 _LAST_WRITE_SECONDS = 2.0
 _HOUR_SECONDS = 3600
@@ -45,7 +45,7 @@ class Meter:
         self._seconds: defaultdict[tuple[str, str, int], float] = defaultdict(float)
 
     @property
-    def is_running(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether any Pod waited at the last look."""
         return bool(self._waiting)
 
@@ -80,15 +80,16 @@ class Meter:
 class WarmUsages:
     """What waits, as metrics and in the record. What could not be written outlives this replica's leading."""
 
-    def __init__(self, database: Database, metrics: Metrics) -> None:
-        """Record in `database`, and show in `metrics`."""
+    def __init__(self, database: Database, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        """Record in `database`, and show in `metrics`; `clock` gives seconds."""
         self._database = database
         self._metrics = metrics
+        self._clock = clock
         self._meter = Meter()
         self._slugs: dict[str, str] = {}
         self._next_write = 0.0
 
-    async def look(self, pools: Collection[RunnerPool], versions: Mapping[str, Row]) -> None:
+    async def look(self, pools: Iterable[RunnerPool], versions: Mapping[str, Row]) -> None:
         """Count what waits in `pools`, but for those that only register; record it once a minute and when nothing waits.
 
         Raises:
@@ -102,16 +103,15 @@ class WarmUsages:
             if version is not None:
                 self._slugs[version["workflow_id"]] = pool.spec.workflow
                 waits[version["workflow_id"], pool.spec.plan] += waiting(pool, working.get(pool.metadata.name, 0))
-        moment = time.monotonic()
+        moment = self._clock()
         came = self._count(waits, moment)
         self._metrics.pools(states(ready))
-        if moment >= self._next_write or (came and not self._meter.is_running):
-            self._next_write = moment + WRITE_SECONDS
+        if moment >= self._next_write or (came and not self._meter.is_waiting):
             await self._write()
 
     async def stop(self) -> None:
         """Record what is left, if that can be done at once: from now on another replica counts."""
-        self._count({}, time.monotonic())
+        self._count({}, self._clock())
         self._metrics.pools({})
         try:
             async with asyncio.timeout(_LAST_WRITE_SECONDS):
@@ -136,6 +136,7 @@ class WarmUsages:
         usages = self._meter.usages
         if not usages:
             return
+        self._next_write = self._clock() + WRITE_SECONDS
         try:
             async with self._database.autocommit() as connection:
                 await warm_usages.add_warm_usages(connection, usages)

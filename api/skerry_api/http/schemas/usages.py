@@ -22,6 +22,14 @@ class TaskUsage(Shape):
     max_rss_bytes: Annotated[int | None, Field(description="The most memory any of them had.")]
 
 
+class WarmUsage(Shape):
+    """How long Pods of one workflow on one plan waited for work."""
+
+    workflow: str
+    plan: str
+    seconds: Annotated[float, Field(description="Waiting and starting time of all Pods together, by whole hours.")]
+
+
 class UsageReport(Shape):
     """What was used in a stretch of time."""
 
@@ -43,6 +51,7 @@ class UsageReport(Shape):
                             "maxRssBytes": 48_234_496,
                         }
                     ],
+                    "warm": [{"workflow": "shop", "plan": "standard", "seconds": 7204.5}],
                 }
             ]
         }
@@ -51,6 +60,7 @@ class UsageReport(Shape):
     start: Time
     end: Time
     usage: list[TaskUsage]
+    warm: list[WarmUsage]
 
 
 class SeriesLabel(Shape):

@@ -34,6 +34,7 @@ COMMANDS = {
     "workflows": Entry("workflows", "List workflows and their versions."),
     "plans": Entry("plans", "List the compute plans a task can ask for."),
     "pools": Entry("pools", "List the pools of runners, and how many wait for work."),
+    "usage": Entry("usages", "Show what attempts used, and how long Pods waited for work."),
     "keys": Entry("keys", "Create, list and revoke API keys."),
     "login": Entry("logins", "Store the server's URL and your API key."),
 }
