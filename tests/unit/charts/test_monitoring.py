@@ -8,6 +8,7 @@ from prometheus_client import Metric
 
 from skerry_api.domain.states import HOPELESS_REASONS, INFRASTRUCTURE_REASONS, RunStatus
 from skerry_api.engine.telemetry import Telemetry
+from skerry_api.executors.kubernetes.metrics import Metrics as ExecutorMetrics
 from skerry_api.storage.databases import Database
 from skerry_operator.metrics import Metrics
 from tests.unit.charts.renders import NAMESPACE, Rendered
@@ -23,7 +24,8 @@ def metrics() -> dict[str, tuple[str, ...]]:
     """The labels of every series that control plane and operator have, by the name that Prometheus gives it."""
     telemetry = Telemetry(Database("postgresql://nobody@127.0.0.1:1/none"), _Writer())  # type: ignore[arg-type]
     found: dict[str, tuple[str, ...]] = {}
-    for collector in [*telemetry.registry._collector_to_names, *Metrics().registry._collector_to_names]:
+    registries = [telemetry.registry, Metrics().registry, ExecutorMetrics().registry]
+    for collector in [collector for registry in registries for collector in registry._collector_to_names]:
         (metric,) = collector.describe() if hasattr(collector, "describe") else collector.collect()
         labels = tuple(getattr(collector, "_labelnames", ()))
         found |= dict.fromkeys(_series(metric), labels)
