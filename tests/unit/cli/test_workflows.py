@@ -74,6 +74,16 @@ def test_deploy_releases_an_image_to_a_known_workflow(cli: Cli, shop: FakeServer
     assert cli("deploy shop --image shop:2").stdout.startswith("Releasing shop:2")
 
 
+def test_deploy_sends_the_settings_that_were_given(cli: Cli, shop: FakeServer) -> None:
+    shop.answer("POST", "/v1/workflowversions", {"id": "wfv-3", "status": "registering"}, 202)
+    assert (
+        cli("deploy shop --image shop:2 --isolation process --capacity 8 --warm-min 0 --idle-seconds 9").exit_code == 0
+    )
+    sent = {"isolation": "process", "capacity": 8, "warm": {"min": 0, "idleSeconds": 9}}
+    assert shop.asked("POST", "/v1/workflowversions")[0].body == {"workflowId": "wfl-1", "image": "shop:2", **sent}
+    assert cli("deploy shop --image shop:2 --isolation worker").exit_code == 2
+
+
 def test_deploy_tells_once_what_it_waits_for(cli: Cli, shop: FakeServer) -> None:
     pulls, full = ({"reason": "Waiting", "message": words} for words in ("Back-off pulling image", "0/3 nodes"))
     looks = iter(

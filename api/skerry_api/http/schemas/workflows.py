@@ -33,6 +33,20 @@ WORKFLOW_EXAMPLE: dict[str, Any] = {
 }
 
 
+class Warm(Shape):
+    """Pods that wait ahead of need, for each plan in use; what is left out is as the installation says."""
+
+    min: Annotated[int | None, Field(ge=0, le=10_000, description="How many wait always."), NUMBER] = None
+    max: Annotated[int | None, Field(ge=0, le=10_000, description="How many may wait after work has come."), NUMBER] = (
+        None
+    )
+    idle_seconds: Annotated[
+        int | None,
+        Field(ge=0, le=86_400, description="How long one beyond the least waits after the last need of it."),
+        NUMBER,
+    ] = None
+
+
 class Source(Shape):
     """What a version is released from, as in a Workflow object; what is left out stays as it was."""
 
@@ -53,9 +67,15 @@ class Source(Shape):
         ),
     ] = None
 
+    capacity: Annotated[
+        int | None, Field(ge=1, le=256, description="Runs at once in one container, with `isolation` process."), NUMBER
+    ] = None
+    warm: Warm | None = None
+
     def source(self) -> dict[str, Any]:
         """The part of a Workflow's spec that was given."""
-        return self.model_dump(by_alias=True, exclude_none=True, include=set(Source.model_fields))
+        included = {*Source.model_fields, *({"isolation"} & self.model_fields_set)}
+        return self.model_dump(by_alias=True, exclude_none=True, include=included)
 
 
 class WorkflowRequest(Source):
@@ -141,6 +161,10 @@ class VersionRequest(Source):
 
     workflow_id: Name
     commit: Name | None = None
+    isolation: Annotated[
+        Literal["container", "process"] | None,
+        Field(description="A container for each run, or containers that take many, each in a process of its own."),
+    ] = None
 
 
 class Waiting(Shape):

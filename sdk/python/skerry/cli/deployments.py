@@ -1,6 +1,7 @@
 """`skerry deploy`: release an image as a new version of a workflow."""
 
 import time
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,14 @@ _WAIT_SECONDS = 900.0
 
 _POLL_SECONDS = 0.5
 
+
+class Isolation(StrEnum):
+    """What a run gets to itself."""
+
+    CONTAINER = "container"
+    PROCESS = "process"
+
+
 app = options.command("Release an image as a new version of a workflow.")
 
 
@@ -21,6 +30,8 @@ app = options.command("Release an image as a new version of a workflow.")
     epilog=options.examples(
         "skerry deploy shop --image registry.example.com/shop:2026-11-22",
         "skerry deploy shop --image registry.example.com/shop:2026-11-22 --no-wait",
+        "skerry deploy shop --image registry.example.com/shop:2026-11-22 --warm-min 2 --warm-max 20",
+        "skerry deploy shop --image registry.example.com/shop:2026-11-22 --isolation process --capacity 8",
     )
 )
 def deploy(
@@ -29,16 +40,32 @@ def deploy(
     wait: Annotated[
         bool | None, typer.Option("--wait/--no-wait", help="Wait until it is ready. Default: only on a terminal.")
     ] = None,
+    isolation: Annotated[
+        Isolation | None,
+        typer.Option(help="A container for each run, or containers that take many, each in a process of its own."),
+    ] = None,
+    capacity: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Runs at once in one container, with --isolation process.")
+    ] = None,
+    warm_min: Annotated[
+        int | None, typer.Option(min=0, help="How many containers wait for work always, for each plan in use.")
+    ] = None,
+    warm_max: Annotated[int | None, typer.Option(min=0, help="How many may wait after work has come.")] = None,
+    idle_seconds: Annotated[
+        int | None, typer.Option(min=0, help="How long those beyond the least wait after the last need of them.")
+    ] = None,
     as_json: options.AsJson = False,
     url: options.Url = None,
 ) -> None:
     """Release an image as a new version of a workflow.
 
     The server starts the image once to learn its tasks; when that succeeds, new runs use the new version. If it fails,
-    the version before goes on working.
+    the version before goes on working. Settings that are left out stay as they were.
     """
+    warm = _given(min=warm_min, max=warm_max, idleSeconds=idle_seconds)
+    settings = _given(isolation=isolation and isolation.value, capacity=capacity, warm=warm or None)
     with connections.connect(url) as server:
-        version = _release(server, name, image)
+        version = _release(server, name, {"image": image, **settings})
         if outputs.is_terminal() if wait is None else wait:
             version = _settled(server, version)
     if as_json:
@@ -49,11 +76,15 @@ def deploy(
         raise typer.Exit(problems.FAILED)
 
 
-def _release(server: connections.Connection, name: str, image: str) -> dict[str, Any]:
+def _given(**settings: Any) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _release(server: connections.Connection, name: str, source: dict[str, Any]) -> dict[str, Any]:
     existing = workflows.look_up(server, name)
     workflow = existing or server.post("/v1/workflows", {"name": name})
     try:
-        version = server.post("/v1/workflowversions", {"workflowId": workflow["id"], "image": image})
+        version = server.post("/v1/workflowversions", {"workflowId": workflow["id"], **source})
     except connections.Refused as refused:
         if existing is None:
             server.delete(f"/v1/workflows/{connections.segment(workflow['id'])}")
