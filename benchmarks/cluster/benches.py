@@ -49,6 +49,10 @@ class Bench:
         """Pools of Pods that wait, as the record has them."""
         return [item["pool"] for item in await self.get("/v1/pools") if item["pool"].get("plan")]
 
+    async def until_over(self, runs: Sequence[str]) -> None:
+        """Wait for the end of runs."""
+        await asyncio.gather(*(self.get(f"/v1/task-runs/{run}?wait=60") for run in runs))
+
     async def batch(self, task: str, count: int, arguments: Sequence[Any] = ()) -> list[str]:
         """Start many runs with one request; their ids."""
         runs = [{"task": task, "input": list(arguments)}] * count

@@ -11,6 +11,8 @@ from typing import Any
 from benchmarks.cluster.benches import Bench
 from benchmarks.cluster.standbys import until_waiting, waiting
 
+# Runs before a rate is measured: the Pods that they need start meanwhile.
+WARM_UP = 1500
 # What waits while triggers come one at a time: enough that refilling is not what is measured.
 STANDBYS = 3
 
@@ -59,13 +61,17 @@ async def requests(bench: Bench, count: int) -> list[float]:
 
 
 async def bursts(bench: Bench, size: int, rounds: int) -> Claims:
-    """`rounds` times `size` runs at once, each time when as many Pods wait; those that are taken are replaced meanwhile."""
+    """`rounds` times `size` runs by one request, each time when as many Pods wait; the result of each is not waited for."""
     found = Claims()
     async with waiting(bench, size):
         for _ in range(rounds):
             await until_waiting(bench, size)
-            await bench.open(size)
-            await asyncio.gather(*(_timed(bench, found) for _ in range(size)))
+            began = time.monotonic()
+            runs = await bench.batch("faults/clock", size)
+            await bench.until_over(runs)
+            for run in runs:
+                (at,) = (await bench.get(f"/v1/task-runs/{run}"))["results"]
+                found.code.append((at / 1e9 - began) * 1000)
     return found
 
 
@@ -74,7 +80,7 @@ async def hops(bench: Bench, count: int) -> list[float]:
     found = []
     async with waiting(bench, STANDBYS):
         for _ in range(count):
-            await until_waiting(bench, STANDBYS)
+            await until_waiting(bench, 2)
             asked, there, _ = (await bench.run("faults/hop"))["results"][0]
             found.append((there - asked) / 1e6)
     return found
@@ -87,9 +93,9 @@ async def _timed(bench: Bench, found: Claims) -> None:
 
 
 async def rate(bench: Bench, count: int, in_flight: int, capacity: int) -> float:
-    """Runs per second through Pods that take many, a process for each run, with so many in flight; warmed up by 300."""
-    async with waiting(bench, 0, 10, isolation="process", capacity=capacity):
-        await _through(bench, 300, in_flight)
+    """Runs per second through Pods that take many, a process for each run, with so many in flight."""
+    async with waiting(bench, 0, 4, isolation="process", capacity=capacity):
+        await _through(bench, WARM_UP, in_flight)
         began = time.monotonic()
         await _through(bench, count, in_flight)
         return count / (time.monotonic() - began)
@@ -97,8 +103,8 @@ async def rate(bench: Bench, count: int, in_flight: int, capacity: int) -> float
 
 async def fan_out(bench: Bench, children: int, capacity: int) -> tuple[float, list[float]]:
     """Seconds from the first child's call to the last one's result; and milliseconds of lone runs triggered meanwhile."""
-    async with waiting(bench, 0, 10, isolation="process", capacity=capacity):
-        await _through(bench, 300, 32)
+    async with waiting(bench, 0, 4, isolation="process", capacity=capacity):
+        await _through(bench, WARM_UP, 32)
         spread = asyncio.create_task(bench.run("faults/spread", [children]))
         lone = Claims()
         await asyncio.sleep(0.3)

@@ -10,7 +10,7 @@ from typing import Any
 
 from skerry_objects.clients import Client, Resource
 
-LIMIT_SECONDS = 180.0
+LIMIT_SECONDS = 600.0
 
 
 @dataclass

@@ -105,3 +105,27 @@ async def spread(count: int) -> list[int]:
     for handle in handles:
         await handle
     return [began, time.monotonic_ns()]
+
+
+@app.task(retry=ONCE)
+def echo(context: TaskContext, word: str, seconds: float) -> str:
+    """Give back what came, a while later."""
+    _say("begin", context)
+    time.sleep(seconds)
+    return word
+
+
+@app.task(retry=Retry(max_retries=1, wait_duration_ms=100))
+def stumble(context: TaskContext, word: str) -> str:
+    """Fail the first time, give back what came the second."""
+    _say("begin", context)
+    if context.attempt_number == 1:
+        raise RuntimeError("the first attempt fails")
+    return word
+
+
+@app.task(retry=ONCE)
+async def family(word: str, count: int) -> list[str]:
+    """What the children give back, each a word of its own."""
+    handles = [echo.submit(f"{word}/{number}", 0.5) for number in range(count)]
+    return [await handle for handle in handles]
