@@ -13,6 +13,8 @@ from benchmarks.cluster.standbys import until_waiting, waiting
 
 # Runs before a rate is measured: the Pods that they need start meanwhile.
 WARM_UP = 1500
+# Until the record knows of the Pods that a burst has taken.
+SETTLE_SECONDS = 5.0
 # What waits while triggers come one at a time: enough that refilling is not what is measured.
 STANDBYS = 3
 
@@ -65,6 +67,7 @@ async def bursts(bench: Bench, size: int, rounds: int) -> Claims:
     found = Claims()
     async with waiting(bench, size):
         for _ in range(rounds):
+            await asyncio.sleep(SETTLE_SECONDS)
             await until_waiting(bench, size)
             began = time.monotonic()
             runs = await bench.batch("faults/clock", size)

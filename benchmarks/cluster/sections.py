@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.cluster import bursts, claims, memories, quiets
 from benchmarks.cluster.benches import Bench
-from benchmarks.cluster.claims import Claims, percentiles
+from benchmarks.cluster.claims import SETTLE_SECONDS, Claims, percentiles
 from benchmarks.cluster.rooms import room
 from benchmarks.cluster.standbys import say, until_none, until_waiting, waiting
 
@@ -40,32 +40,36 @@ async def burst(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
     """Many at once while as many Pods wait: by as many requests, and by one."""
     # Those that are taken are replaced before they are over: room for both is needed.
     size = min(options.burst, await room(bench) // 2)
-    several, one = (
-        await _requests_at_once(bench, size, options.rounds),
-        await claims.bursts(bench, size, options.rounds),
-    )
+    several, cold = await _requests_at_once(bench, size, options.rounds)
+    one = await claims.bursts(bench, size, options.rounds)
     return {
         "size": size,
         "wanted size": options.burst,
         "to code ms": percentiles(several.code),
+        "of them in Pods of their own": cold,
         "by one request, to code ms": percentiles(one.code),
     }
 
 
-async def _requests_at_once(bench: Bench, size: int, rounds: int) -> Claims:
-    found = Claims()
+async def _requests_at_once(bench: Bench, size: int, rounds: int) -> tuple[Claims, int]:
+    """`rounds` times `size` requests at once, and how many runs did not find a Pod that waited after all."""
+    found, cold = Claims(), 0
 
     async def trigger() -> None:
+        nonlocal cold
         began = time.monotonic()
         run = await bench.run("faults/clock")
         found.note(began, time.monotonic(), run["results"][0])
+        # The Pod of a cold run is named after it.
+        cold += run["attempts"][-1]["podName"].startswith(run["id"])
 
     async with waiting(bench, size):
         for _ in range(rounds):
+            await asyncio.sleep(SETTLE_SECONDS)
             await until_waiting(bench, size)
             await bench.open(size)
             await asyncio.gather(*(trigger() for _ in range(size)))
-    return found
+    return found, cold
 
 
 async def hop(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:

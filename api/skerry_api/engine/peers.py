@@ -53,6 +53,7 @@ class Peers:
         self._flags: set[str] = set()
         self._sending: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._is_stopping = False
         self.others = 0
 
     def start(self) -> None:
@@ -65,7 +66,7 @@ class Peers:
         self, *, pool: str | None = None, run: str | None = None, attempt: str | None = None, registry: bool = False
     ) -> None:
         """Tell the others, soon; costs nothing when there are none."""
-        if not self.others:
+        if not self.others or self._is_stopping:
             return
         for kind, value in (("pools", pool), ("runs", run), ("attempts", attempt)):
             if value is not None:
@@ -118,7 +119,8 @@ class Peers:
         )
 
     async def stop(self) -> None:
-        """Stop listening and close the connections."""
+        """Stop listening and close the connections; what is told from now on, the others' polls find."""
+        self._is_stopping = True
         for task in (self._listening, self._sending):
             if task is not None:
                 task.cancel()

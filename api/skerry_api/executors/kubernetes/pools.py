@@ -166,7 +166,8 @@ class Pools:
         first_id = ids.new_id(ids.RUN, since - OVERLAP_SECONDS)
         async with self._engine.database.autocommit() as connection:
             came = await pools.fetch_arrivals(connection, since, first_id)
-            fresh = max(since, self._counted - 1)
+            # Children belong to the second in which they are counted: a replica that begins to lead counts none of before.
+            fresh = max(since, (self._counted or now) - 1)
             following = await pools.fetch_children(connection, fresh, first_id) if came else []
             shared = [name for name, pool in self._seen.objects.items() if pool.spec.isolation != "container"]
             loads = await pools.fetch_loads(connection, shared) if shared else {}
