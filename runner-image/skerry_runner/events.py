@@ -6,13 +6,12 @@ starts with every run in a Pod of its own.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
 import traceback
 from typing import Any
-
-import orjson
 
 from skerry_runner.messages import rfc3339
 from skerry_runner.outputs import standard_outputs
@@ -31,7 +30,6 @@ class Events:
         """Set the least level, by name (an unknown one means INFO), and what every line carries."""
         self._least = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
         self._bound = bound
-        self._output = standard_outputs()["stderr"]
 
     def info(self, event: str, **fields: Any) -> None:
         """Something happened."""
@@ -55,7 +53,8 @@ class Events:
     def _write(self, level: int, name: str, event: str, fields: dict[str, Any]) -> None:
         if level >= self._least:
             line = {**self._bound, **fields, "event": event, "level": name, "timestamp": rfc3339(time.time())}
-            self._output.write_bytes(orjson.dumps(line, default=str) + b"\n")
+            # Not by orjson: a name of a file that is not UTF-8 must not make a line fail.
+            self._output.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
 
 
 log = Events()

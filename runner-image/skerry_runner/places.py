@@ -232,6 +232,7 @@ class ProcessPlaces:
         if self._queue:
             attempt = self._queue.popleft()
             tenant.hand_over(attempt)
+            attempt.memory = self.memory_of(end, attempt)
             attempt.settle(wait_status=end.status, asked_input=tenant.asked_at is not None)
         else:
             # Nobody to tell. The next attempt will try again, and hear of it.
@@ -275,8 +276,14 @@ class ProcessPlaces:
             tenant.dismiss()
 
     def _too_slow(self, tenant: RunTenant) -> None:
-        if tenant in self._starting and tenant.asked_at is None:
-            tenant.slot.kill(signal.SIGKILL)
+        if tenant not in self._starting or tenant.asked_at is not None:
+            return
+        if self._queue:
+            seconds = self._settings.start_seconds
+            error = Raised(f"the program did not ask for its input within {seconds:g} s", "ImportTimeout")
+            self._queue.popleft().settle(broken=error)
+        self._starting.discard(tenant)
+        tenant.dismiss()
 
     def _spare(self) -> int:
         # A whole program that starts ahead would slow down the one that somebody waits for.

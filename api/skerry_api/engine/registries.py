@@ -36,6 +36,7 @@ class Registry:
         self._workflows: dict[str, Row] = {}
         self._current: dict[str, dict[str, StoredTask]] = {}
         self._by_version: dict[str, dict[str, StoredTask]] = {}
+        self._lanes: dict[str, dict[str, int]] = {}
         self._loaded = float("-inf")
         self._lock = asyncio.Lock()
 
@@ -60,10 +61,7 @@ class Registry:
 
         Empty for a version that nobody has asked for yet: `tasks_of` makes it known.
         """
-        known = self._by_version.get(version_id)
-        if known is None:
-            return {}
-        return {name: entry.task.concurrency_limit for name, entry in known.items() if entry.task.concurrency_limit}
+        return self._lanes.get(version_id, {})
 
     async def reload(self) -> None:
         """Read every workflow and its current tasks."""
@@ -155,6 +153,8 @@ class Registry:
             known = {entry.task.name: entry for entry in stored}
             if known:
                 self._by_version[version_id] = known
+                limits = {name: entry.task.concurrency_limit for name, entry in known.items()}
+                self._lanes[version_id] = {name: limit for name, limit in limits.items() if limit is not None}
         return known
 
     async def create_workflow(

@@ -142,12 +142,13 @@ SELECT a.id, a.token, a.number, a.runner_id, a.spawned, a.pool, r.id, r.root_run
     CASE WHEN octet_length(i.data) <= %(inline_bytes)s THEN i.data END, a.pod_name, a.node
 """
 
-# How many attempts may begin beside those of their workflow that are live and do not wait for children.
-_ROOM = """LEAST(
+# How many attempts may begin beside those of their workflow that are live and do not wait for children; more than the limit
+# are live when it was lowered, or when one that waited works again.
+_ROOM = """greatest(0, LEAST(
             cardinality(%(runners)s::text[]),
             %(limit)s::integer - CASE WHEN %(limit)s::integer = 2147483647 THEN 0 ELSE (
                 SELECT count(*)::integer FROM attempts
-                WHERE workflow_id = %(workflow_id)s AND status IN ('starting', 'running') AND NOT waiting) END)"""
+                WHERE workflow_id = %(workflow_id)s AND status IN ('starting', 'running') AND NOT waiting) END))"""
 
 # The next of the one lane that a pool has as a rule.
 _NEXT_OF_POOL = f"""
@@ -173,7 +174,7 @@ _NEXT_OF_LANES = f"""
                 END))
             FOR UPDATE SKIP LOCKED) queued
         ORDER BY priority DESC, turn_at, queued.id
-        LIMIT greatest(0, {_ROOM})"""
+        LIMIT {_ROOM}"""
 
 
 def _claim(next_attempts: str) -> str:
@@ -297,10 +298,13 @@ WHERE EXISTS (SELECT 1 FROM attempts WHERE status = 'queued' AND pool = p AND re
 
 RENEW_LEASES = "UPDATE runners SET lease_until = now() + %s * interval '1 ms' WHERE id = ANY(%s)"
 
-# Queued work of older versions goes to a newer one: on a laptop the old code is no longer there to run it.
+# Queued work of older versions goes to a newer one, by whose limits it queues: on a laptop the old code is no longer there to
+# run it.
 ADOPT_QUEUED = """
 WITH moved AS (
-    UPDATE attempts SET pool = %(pool)s
+    UPDATE attempts a SET pool = %(pool)s, lane = coalesce((
+        SELECT k.name FROM runs r JOIN tasks k ON k.version_id = %(pool)s AND k.name = r.task
+        WHERE r.id = a.run_id AND k.concurrency_limit IS NOT NULL), '')
     WHERE workflow_id = %(workflow_id)s AND status = 'queued' AND pool <> ALL (%(kept)s::text[])
     RETURNING run_id
 )

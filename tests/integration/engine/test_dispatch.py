@@ -90,6 +90,22 @@ async def test_a_task_limit_holds_across_processes_and_holds_up_nobody_else(worl
     await until(lambda: runs_of(world) == [plain])
 
 
+async def test_a_limit_that_is_lowered_holds_when_enough_have_ended(world: World) -> None:
+    for _ in range(3):
+        await trigger(world)
+    await until(lambda: len(working(world)) == 3)
+    await world.engines[0].registry.update_workflow(world.workflow_id, {"concurrency_limit": 1})
+    await until(lambda: world.engines[1].registry.concurrency_limit(world.workflow_id) == 1)
+    last = (await trigger(world)).run_id
+    for left in (2, 1, 0):
+        runner, attempt = working(world)[0]
+        runner.complete(attempt, None)
+        if left:
+            await asyncio.sleep(0.1)
+            assert len(working(world)) == left
+    await until(lambda: runs_of(world) == [last])
+
+
 async def test_an_attempt_that_waits_for_children_takes_no_slot(world: World) -> None:
     await world.engines[0].registry.update_workflow(world.workflow_id, {"concurrency_limit": 1})
     await until(lambda: world.engines[1].registry.concurrency_limit(world.workflow_id) == 1)

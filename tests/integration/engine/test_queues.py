@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from skerry_api.storage import launches
+from skerry_api.storage import launches, runners
 from skerry_api.storage.databases import Database, plan_anew
 
 MOST = 10
@@ -219,3 +219,15 @@ async def test_a_long_queue_costs_no_more_than_a_short_one(database: Database) -
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for part in plan.get("Plans", ()) for node in nodes(part))]
+
+
+async def test_adopted_work_queues_by_the_limits_of_the_version_that_adopts_it(database: Database) -> None:
+    queue = (Queued("a-old", 2, lane="build"), Queued("a-new", 1, lane="build"), Queued("a-free", 1))
+    lanes = text("SELECT lane, count(*) FROM attempts WHERE pool = :pool GROUP BY lane")
+    async with database.transaction() as connection:
+        await fill(connection, Case("", queue, {}, lanes={"build": 2}))
+        await connection.execute(text("UPDATE tasks SET concurrency_limit = NULL WHERE version_id = 'a-free'"))
+        await runners.adopt_queued(connection, "a", "a-free", ["a-new"])
+        assert dict((await connection.execute(lanes, {"pool": "a-free"})).all()) == {"": 3}
+        await runners.adopt_queued(connection, "a", "a-new", [])
+        assert dict((await connection.execute(lanes, {"pool": "a-new"})).all()) == {"build": 4}

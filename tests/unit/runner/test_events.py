@@ -46,3 +46,10 @@ def test_an_exception_comes_with_its_traceback(capsys: pytest.CaptureFixture[str
     assert line["level"] == "error"
     assert line["exception"].startswith("Traceback")
     assert line["exception"].endswith("ValueError: no such thing")
+
+
+def test_a_line_never_fails_for_what_it_tells(capsys: pytest.CaptureFixture[str]) -> None:
+    events = Events()
+    events.error("cannot_start", error="no file \udcff", number=2**70, path=object)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot_start" in line
