@@ -248,3 +248,11 @@ def children_of(pid: int) -> set[int]:
 def descendants_of(pid: int) -> set[int]:
     children = children_of(pid)
     return children.union(*(descendants_of(child) for child in children))
+
+
+async def test_a_program_that_never_asks_for_its_input_is_told_as_such(control_plane: ControlPlane) -> None:
+    async with running(control_plane, command=["sleep", "60"], SKERRY_START_SECONDS="0.5"):
+        await control_plane.assign("a", "noop")
+        outcome = await control_plane.outcome("a")
+    assert outcome["error"]["type"] == "ImportTimeout"
+    assert outcome["error"]["message"] == "the program did not ask for its input within 0.5 s"

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.integration.runner.control_planes import ControlPlane, running
 from tests.integration.runner.fronts import PayloadFront
 
 
-async def test_large_input_and_result_travel_over_http(control_plane: ControlPlane) -> None:
+@pytest.mark.parametrize("environment", [{}, {"SKERRY_PINNED_ATTEMPT": "a"}], ids=["many", "one"])
+async def test_large_input_and_result_travel_over_http(
+    control_plane: ControlPlane, environment: dict[str, str]
+) -> None:
     front = PayloadFront(control_plane)
     text = "ü" * 400_000
     front.inputs["a"] = json.dumps([text])
     front.refusals = [503, 503]
     port = await front.start()
-    async with running(control_plane, "--url", f"http://127.0.0.1:{port}"):
+    async with running(control_plane, "--url", f"http://127.0.0.1:{port}", **environment):
         await control_plane.assign("a", "echo", input=None)
         complete = await control_plane.expect("complete", attempt="a")
     await front.stop()
