@@ -178,7 +178,11 @@ def _kubernetes(chosen: Settings) -> Callable[[Engine], Executor]:
         raise InvalidRequest(f"SKERRY_EXECUTOR is kubernetes, but there is {error}", code="no_cluster") from error
     namespace = chosen.tasks_namespace or configuration.namespace
     pods = PodDefaults(
-        chosen.runner_service_account, chosen.cpu_request_ratio, chosen.memory_request_ratio, chosen.pod_template
+        chosen.runner_service_account,
+        chosen.cpu_request_ratio,
+        chosen.memory_request_ratio,
+        chosen.pod_template,
+        chosen.idle_requests,
     )
     return lambda engine: KubernetesExecutor(engine, configuration, namespace, pods, chosen.warm)
 

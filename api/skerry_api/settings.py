@@ -14,6 +14,7 @@ from skerry_api.domain.plans import read_plans
 from skerry_api.domain.pools import WarmPolicy
 from skerry_api.engine.settings import EngineSettings
 from skerry_objects.pod_templates import SharedTemplate
+from skerry_objects.runner_pools import IdleRequests
 
 # On a laptop and in tests a timeout may be shorter than what a container takes to start.
 DEV_TIMEOUT_SECONDS_MIN = 0.1
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     warm_min: int = Field(WarmPolicy().least, ge=0)
     warm_max: int = Field(WarmPolicy().most, ge=0)
     warm_idle_seconds: float = Field(WarmPolicy().idle_seconds, ge=0)
+    warm_idle_requests: dict[str, Any] = Field(default_factory=dict)
     pod_template: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("plans")
@@ -56,6 +58,17 @@ class Settings(BaseSettings):
     def _check_pod_template(cls, given: dict[str, Any]) -> dict[str, Any]:
         SharedTemplate.read(given)
         return given
+
+    @field_validator("warm_idle_requests")
+    @classmethod
+    def _check_idle_requests(cls, given: dict[str, Any]) -> dict[str, Any]:
+        IdleRequests.model_validate(given, extra="forbid")
+        return given
+
+    @property
+    def idle_requests(self) -> IdleRequests | None:
+        """What a runner that waits requests in place of its plan's; None: the plan's."""
+        return IdleRequests.model_validate(self.warm_idle_requests) if self.warm_idle_requests else None
 
     @property
     def warm(self) -> WarmPolicy:

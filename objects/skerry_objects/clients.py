@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import aiohttp
 import orjson
@@ -27,6 +27,7 @@ SILENCE_SECONDS = 90.0
 PAGE = 500
 
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 
@@ -74,6 +75,13 @@ LEASES = Resource("coordination.k8s.io/v1", "leases")
 TOKEN_REVIEWS = Resource("authentication.k8s.io/v1", "tokenreviews")
 
 
+class Page(NamedTuple):
+    """Some of a collection, and the version of the whole, which all its pages show."""
+
+    items: list[Json]
+    version: str
+
+
 class Client:
     """Requests to one cluster. Use it as an async context manager."""
 
@@ -95,6 +103,11 @@ class Client:
         """Close every connection."""
         if self._session is not None:
             await self._session.close()
+
+    async def kinds(self, api_version: str) -> set[str]:
+        """What the API server has of a version: plural names, and subresources such as `pods/status`."""
+        path = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
+        return {entry["name"] for entry in (await self._request("GET", path))["resources"]}
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
         """One object."""
@@ -118,6 +131,13 @@ class Client:
         """Change parts of an object: a JSON merge patch, in which null removes."""
         path = resource.path(namespace, name, subresource)
         return await self._request("PATCH", path, change, media_type=MERGE_PATCH)
+
+    async def merge(
+        self, resource: Resource, namespace: str | None, name: str, change: Mapping[str, Any], *, subresource: str
+    ) -> Json:
+        """Change parts of an object that is built in: a strategic merge patch, which knows list entries by their names."""
+        path = resource.path(namespace, name, subresource)
+        return await self._request("PATCH", path, change, media_type=STRATEGIC_MERGE_PATCH)
 
     async def apply(self, resource: Resource, namespace: str | None, body: Mapping[str, Any], manager: str) -> Json:
         """Make an object be as `body` says, whatever it was: a server-side apply."""
@@ -158,15 +178,25 @@ class Client:
     async def list(
         self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
     ) -> tuple[list[Json], str]:
-        """All objects, read in pages, and the version of the collection that a watch goes on from."""
+        """All objects, and the version of the collection that a watch goes on from."""
         items: list[Json] = []
+        version = ""
+        async for page in self.pages(resource, namespace, labels=labels, fields=fields):
+            items += page.items
+            version = page.version
+        return items, version
+
+    async def pages(
+        self, resource: Resource, namespace: str | None, *, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        """All objects, at most `PAGE` at a time, so that no more are in memory."""
         query = _selection(labels, fields) | {"limit": str(PAGE)}
         while True:
             page = await self._request("GET", resource.path(namespace), query=query)
-            items += page["items"]
+            yield Page(page["items"], page["metadata"]["resourceVersion"])
             following = page["metadata"].get("continue")
             if not following:
-                return items, page["metadata"]["resourceVersion"]
+                return
             query["continue"] = following
 
     async def watch(

@@ -6,9 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from skerry_objects.models import Conditions, Metadata, Model, Plan, Slug, Version
+from skerry_objects.models import Conditions, Metadata, Model, Plan, Quantity, Slug, Version
 from skerry_objects.pod_templates import Isolation, PodTemplate
 from skerry_objects.rules import IMMUTABLE
+
+
+class IdleRequests(Model):
+    """What a Pod that waits asks the scheduler for, where its template asks for more."""
+
+    cpu: Annotated[Quantity | None, Field(description="CPU, such as 50m. Left out: the template's.")] = None
+    memory: Annotated[Quantity | None, Field(description="Memory, such as 64Mi. Left out: the template's.")] = None
 
 
 class RunnerPoolSpec(Model):
@@ -23,6 +30,13 @@ class RunnerPoolSpec(Model):
     ] = "container"
     capacity: Annotated[int, Field(description="Runs at once in one runner, with isolation process.", ge=1, le=256)] = 1
     replicas: Annotated[int, Field(description="How many runners wait for work.", ge=0)] = 0
+    idle_requests: Annotated[
+        IdleRequests | None,
+        Field(
+            description="What a Pod that waits requests in place of what its template does; it grows to that when it takes a"
+            " run, where the cluster can resize Pods. Only with isolation container. Left out: it waits at full size."
+        ),
+    ] = None
     template: Annotated[PodTemplate, Field(description="How their Pods are made; runs that start cold use it too.")]
 
 

@@ -87,7 +87,7 @@ class TaskRunStatus(Model):
     started_at: Annotated[Time | None, Field(description="When the container started.")] = None
     finished_at: Annotated[Time | None, Field(description="When it ended.")] = None
     exit_code: Annotated[int | None, Field(description="The container's exit code.")] = None
-    conditions: Annotated[Conditions, Field(description="PodScheduled, Started and Succeeded.")] = ()
+    conditions: Annotated[Conditions, Field(description="PodScheduled, Started, Resized and Succeeded.")] = ()
     observed_generation: Annotated[int | None, Field(description="The generation of `spec` this answers.")] = None
 
 

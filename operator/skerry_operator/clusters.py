@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-from skerry_objects.clients import EVENTS, LEASES, PODS, RUNNER_POOLS, TASK_RUNS, ApiError, Client, Unreachable
-from skerry_objects.names import MANAGED_BY, MANAGER
+from skerry_objects.clients import EVENTS, LEASES, PODS, RUNNER_POOLS, TASK_RUNS, ApiError, Client, Page, Unreachable
+from skerry_objects.names import CONTAINER, MANAGED_BY, MANAGER
 from skerry_operator.metrics import Metrics
 from skerry_operator.queues import Postponed
 from skerry_operator.stores import Kind
@@ -30,10 +31,9 @@ class Cluster:
         self._namespace = namespace
         self._metrics = metrics
 
-    async def list(self, kind: Kind) -> tuple[list[Json], int]:
-        """All objects of a kind, and the version of the list."""
-        items, version = await self._client.list(RESOURCES[kind], self._namespace, labels=SELECTORS[kind])
-        return items, int(version)
+    def pages(self, kind: Kind) -> AsyncIterator[Page]:
+        """All objects of a kind, some at a time."""
+        return self._client.pages(RESOURCES[kind], self._namespace, labels=SELECTORS[kind])
 
     async def find(self, kind: Kind, name: str) -> Json | None:
         """An object as it is now."""
@@ -64,6 +64,26 @@ class Cluster:
         """Change parts of a Pod."""
         self._metrics.wrote("patch", "pods")
         return await self._client.patch(PODS, self._namespace, name, change)
+
+    async def can_resize(self) -> bool:
+        """Whether Pods can be resized in place: since Kubernetes 1.33, unless somebody switched it off."""
+        try:
+            return f"{PODS.plural}/resize" in await self._client.kinds(PODS.api_version)
+        except ApiError as error:
+            if error.status in (401, 403, 404):
+                return False  # It does not tell everybody what it can do.
+            raise
+
+    async def resize_pod(self, name: str, requests: Mapping[str, str]) -> Json | None:
+        """Have the container of a Pod that runs request this; None if it is gone, or Pods cannot be resized any more."""
+        self._metrics.wrote("patch", f"{PODS.plural}/resize")
+        change = {"spec": {"containers": [{"name": CONTAINER, "resources": {"requests": dict(requests)}}]}}
+        try:
+            return await self._client.merge(PODS, self._namespace, name, change, subresource="resize")
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
 
     async def delete_pod(self, name: str, uid: str, version: int | None = None) -> bool:
         """Remove this Pod and no other of its name; False when it is gone, or no longer at `version` if one is given."""

@@ -19,7 +19,7 @@ from skerry_operator.operators import Operator
 from skerry_operator.settings import Settings
 
 # Allocations between two collections, Python's default being 700.
-COLLECT_AFTER = 20_000
+COLLECT_AFTER = 50_000
 
 
 def main() -> int:

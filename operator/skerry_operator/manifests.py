@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -15,6 +16,7 @@ from skerry_objects.pod_templates import PodTemplate
 from skerry_objects.runner_pools import RunnerPool
 from skerry_objects.task_runs import TaskRun
 from skerry_operator.pods import Pod
+from skerry_operator.sizes import CLAIMED_REQUESTS, growth_of
 
 # Which template an idle Pod was made from, so that a changed template replaces it.
 TEMPLATE: Final = f"{names.GROUP}/template"
@@ -53,12 +55,18 @@ def attempt_pod(run: TaskRun, pool: RunnerPool, around: Surroundings) -> Json:
     return _pod(name, labels, pool.spec.template, owner(run.kind, run.metadata), spec)
 
 
-def idle_pod(pool: RunnerPool, suffix: str, around: Surroundings) -> Json:
-    """A Pod that waits for work. If it fails, the end of its log tells why: it has seen no input yet."""
-    labels = _labels(pool) | {TEMPLATE: template_hash(pool.spec.template)}
+def idle_pod(pool: RunnerPool, suffix: str, around: Surroundings, *, small: bool) -> Json:
+    """A Pod that waits for work, `small` if it can be. If it fails, the end of its log tells why: it has seen no input yet."""
+    labels = _labels(pool) | {TEMPLATE: template_hash(pool)}
     spec = _spec(pool, around, pinned=None)
-    spec["containers"][0]["terminationMessagePolicy"] = "FallbackToLogsOnError"
-    return _pod(f"{pool.metadata.name}-{suffix}", labels, pool.spec.template, owner(pool.kind, pool.metadata), spec)
+    container = spec["containers"][0]
+    container["terminationMessagePolicy"] = "FallbackToLogsOnError"
+    pod = _pod(f"{pool.metadata.name}-{suffix}", labels, pool.spec.template, owner(pool.kind, pool.metadata), spec)
+    growth = growth_of(pool) if small else None
+    if growth is not None:
+        container["resources"]["requests"] |= growth.idle
+        pod["metadata"].setdefault("annotations", {})[CLAIMED_REQUESTS] = json.dumps(growth.claimed)
+    return pod
 
 
 def adoption(run: TaskRun, pod: Pod, now: datetime) -> Json:
@@ -79,9 +87,12 @@ def attempt_labels(run: TaskRun) -> dict[str, str]:
     }
 
 
-def template_hash(template: PodTemplate) -> str:
-    """The same for the same template."""
-    return hashlib.sha256(json.dumps(template.to_json(), sort_keys=True).encode()).hexdigest()[:10]
+def template_hash(pool: RunnerPool) -> str:
+    """The same for Pods that wait alike: of one template, and as small as each other where there is room for growing."""
+    growth, template = growth_of(pool), pool.spec.template.to_json()
+    if growth is not None:
+        template["idleRequests"] = growth.idle
+    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def owner(kind: str, metadata: Metadata) -> Json:
@@ -101,12 +112,16 @@ def _deadline_seconds(run: TaskRun) -> int:
 
 
 def _pod(name: str, labels: dict[str, str], template: PodTemplate, reference: Json, spec: Json) -> Json:
-    # Our own labels decide who a Pod belongs to: a template cannot set them.
-    others = {key: value for key, value in template.labels.items() if not key.startswith(f"{names.GROUP}/")}
-    metadata: Json = {"name": name, "labels": others | labels, "ownerReferences": [reference]}
-    if template.annotations:
-        metadata["annotations"] = dict(template.annotations)
+    metadata: Json = {"name": name, "labels": _others(template.labels) | labels, "ownerReferences": [reference]}
+    annotations = _others(template.annotations)
+    if annotations:
+        metadata["annotations"] = annotations
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _others(given: Mapping[str, str]) -> dict[str, str]:
+    # Our own labels decide who a Pod belongs to, and annotations what becomes of it: a template cannot set them.
+    return {key: value for key, value in given.items() if not key.startswith(f"{names.GROUP}/")}
 
 
 def _labels(pool: RunnerPool) -> dict[str, str]:

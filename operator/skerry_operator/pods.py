@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from skerry_objects import names
+from skerry_operator.sizes import ungrown
 
 ENDED_PHASES: Final = frozenset({"Succeeded", "Failed"})
 
@@ -62,6 +64,7 @@ class Pod:
         started_at: since when the runner's container runs or ran.
         runner_ended: how that container ended.
         all_ended: whether nothing of it runs any more, or ever will.
+        ungrown: what it is still to request once it has a run; empty unless it waited small.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Pod:
     started_at: datetime | None
     runner_ended: Ended | None
     all_ended: bool
+    ungrown: Mapping[str, str]
 
     def condition(self, kind: str) -> PodCondition | None:
         """The condition of this type."""
@@ -117,9 +121,12 @@ def read_pod(item: Mapping[str, Any]) -> Pod:
         runner_ended=ended,
         all_ended=phase in ENDED_PHASES
         or (bool(containers) and all("terminated" in (entry.get("state") or {}) for entry in containers)),
+        ungrown=ungrown(metadata.get("annotations") or {}, item["spec"].get("containers") or ()),
     )
 
 
+# Thousands of Pods change within the same seconds: one value for all of them.
+@lru_cache(maxsize=1024)
 def read_time(text: str) -> datetime:
     """A time as Kubernetes writes it."""
     return datetime.fromisoformat(text).astimezone(UTC)
@@ -137,13 +144,13 @@ def _owner(metadata: Mapping[str, Any]) -> Owner | None:
 
 
 def _condition(entry: Mapping[str, Any]) -> PodCondition:
-    return PodCondition(
-        entry["type"],
-        entry["status"],
-        entry.get("reason") or "",
-        entry.get("message") or "",
-        _optional_time(entry, "lastTransitionTime"),
-    )
+    words = entry.get("reason") or "", entry.get("message") or ""
+    return _shared_condition(entry["type"], entry["status"], *words, _optional_time(entry, "lastTransitionTime"))
+
+
+@lru_cache(maxsize=1024)
+def _shared_condition(kind: str, status: str, reason: str, message: str, since: datetime | None) -> PodCondition:
+    return PodCondition(kind, status, reason, message, since)
 
 
 def _waiting(statuses: Sequence[Mapping[str, Any]]) -> list[Waiting]:

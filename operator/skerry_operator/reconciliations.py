@@ -5,18 +5,21 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from skerry_objects.clients import ApiError, Unreachable
+from skerry_objects.models import Model
 from skerry_objects.runner_pools import RunnerPool
-from skerry_objects.task_runs import TERMINAL, TaskRun
+from skerry_objects.task_runs import TERMINAL, Phase, Reason, TaskRun
 from skerry_operator import statuses
 from skerry_operator.announcements import Announcer
 from skerry_operator.classifications import Refusal, classify_refusal
 from skerry_operator.clusters import Cluster, NameTaken, postponed
+from skerry_operator.decisions import growths
 from skerry_operator.decisions.actions import (
     Action,
     AdoptPod,
@@ -26,14 +29,17 @@ from skerry_operator.decisions.actions import (
     Decision,
     DeletePod,
     DeleteTaskRun,
+    ResizePod,
     WriteStatus,
 )
 from skerry_operator.decisions.runner_pools import PoolScene, decide_pool, pool_status
-from skerry_operator.decisions.task_runs import Patience, Scene, decide, decide_refused, expected_pod, is_over
+from skerry_operator.decisions.task_runs import STARTED, Patience, Scene, decide, decide_refused, expected_pod, is_over
 from skerry_operator.manifests import Surroundings, adoption, attempt_pod, idle_pod
 from skerry_operator.metrics import Metrics
+from skerry_operator.paces import Pace, Turns
+from skerry_operator.pods import Pod
 from skerry_operator.queues import Postponed
-from skerry_operator.stores import Key, Kind, Store, Touched
+from skerry_operator.stores import Key, Kind, Store, Touch, Touched
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +47,12 @@ _SUFFIX_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
 
 
 class Reconciler:
-    """Brings objects further, from what the store knows."""
+    """Brings objects further, from what the store knows.
+
+    Attributes:
+        turns: when it is said of a run that it runs.
+        can_resize: whether Pods that wait may be small, because the cluster lets them grow.
+    """
 
     def __init__(
         self,
@@ -50,6 +61,7 @@ class Reconciler:
         around: Surroundings,
         patience: Patience,
         announcer: Announcer,
+        pace: Pace,
         metrics: Metrics,
         enqueue: Callable[[Touched], None],
     ) -> None:
@@ -61,6 +73,9 @@ class Reconciler:
         self._announcer = announcer
         self._metrics = metrics
         self._enqueue = enqueue
+        self.can_resize = False
+        self._pace = pace
+        self.turns = Turns(pace, self._is_unsaid, lambda name: enqueue([Touch(Key(Kind.TASK_RUN, name))]))
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one object further; returns after how many seconds to look again.
@@ -86,15 +101,29 @@ class Reconciler:
             return None
         scene = await self._observe(run)
         decision = decide(scene, self._patience)
+        has_turn = self.turns.take(name)
         for action in decision.actions:
+            if not has_turn and _says_running(action):
+                self.turns.ask(name)
+                continue
             refusal = await self._apply(run, action)
             if refusal is not None:
                 log.info("pod_refused", run=name, reason=refusal.reason, message=refusal.message)
-                decision = decide_refused(scene, refusal, self._patience)
+                decision = await self._decide_refused(scene, action, refusal)
                 for following in decision.actions:
                     await self._apply(run, following)
                 break
         return decision.look_again
+
+    async def _decide_refused(self, scene: Scene, action: Action, refusal: Refusal) -> Decision:
+        if isinstance(action, ResizePod):
+            # As it is now: perhaps it was adopted a moment ago.
+            return decide(replace(await self._observe(scene.run), unresized=refusal), self._patience)
+        return decide_refused(scene, refusal, self._patience)
+
+    def _is_unsaid(self, name: str) -> bool:
+        run = self._store.task_run(name)
+        return run is not None and not is_over(run)
 
     async def _observe(self, run: TaskRun) -> Scene:
         name = expected_pod(run)
@@ -120,17 +149,20 @@ class Reconciler:
         name = run.metadata.name
         match action:
             case CreatePod():
+                self._pace.press()
                 return await self._create(run)
             case AdoptPod(pod):
+                self._pace.press()
                 change = adoption(run, pod, datetime.now(UTC))
                 self._enqueue(self._store.put(Kind.POD, await self._cluster.change_pod(pod.name, change)))
+            case ResizePod(pod):
+                return await self._resize(pod)
             case DeletePod():
                 await self._remove(action, run=name)
             case WriteStatus(status):
-                change = statuses.change(run.status, status)
-                item = await self._write(Kind.TASK_RUN, run, change)
-                self._enqueue(self._store.put(Kind.TASK_RUN, item))
+                self._enqueue(await self._write(Kind.TASK_RUN, run, status))
                 if status.phase in TERMINAL:
+                    self._pace.press()
                     self._metrics.ended(status.reason or "")
             case DeleteTaskRun():
                 await self._cluster.delete_task_run(name, run.metadata.uid)
@@ -152,7 +184,7 @@ class Reconciler:
             if not await self._look_up(Kind.POD, name):
                 raise Postponed(f"Pod {name} was there and is gone again") from None
             # Ours, made before a restart, or another's: the next look tells.
-            self._enqueue([(Key(Kind.TASK_RUN, run.metadata.name), 0.0)])
+            self._enqueue([Touch(Key(Kind.TASK_RUN, run.metadata.name))])
             return None
         except ApiError as error:
             refusal = classify_refusal(error.status, error.message)
@@ -161,6 +193,18 @@ class Reconciler:
             return refusal
         self._store.put(Kind.POD, item)
         self._announcer.announce(run, Announce("Normal", "PodCreated", f"created Pod {name}"))
+        return None
+
+    async def _resize(self, pod: Pod) -> Refusal | None:
+        try:
+            item = await self._cluster.resize_pod(pod.name, pod.ungrown)
+        except ApiError as error:
+            refusal = classify_refusal(error.status, error.message)
+            if refusal is None:
+                raise
+            return refusal
+        if item is not None:
+            self._enqueue(self._store.put(Kind.POD, item))
         return None
 
     async def _remove(self, doomed: DeletePod, **whose: str) -> None:
@@ -182,9 +226,7 @@ class Reconciler:
         after = self._observe_pool(name, refusal)
         if after is None:
             return None
-        change = statuses.change(after.pool.status, pool_status(after, self._patience))
-        if change:
-            self._store.put(Kind.RUNNER_POOL, await self._write(Kind.RUNNER_POOL, after.pool, change))
+        await self._write(Kind.RUNNER_POOL, after.pool, pool_status(after, self._patience))
         if refusal is not None:
             raise Postponed(f"no idle Pod can be made: {refusal.message}", seconds=5.0)
         return decision.look_again
@@ -194,17 +236,20 @@ class Reconciler:
             match action:
                 case DeletePod():
                     await self._remove(action, pool=pool.metadata.name)
-                case CreateIdlePods(count):
+                case CreateIdlePods(count, small):
                     for _ in range(count):
-                        refusal = await self._create_idle(pool)
+                        refusal = await self._create_idle(pool, small=small)
+                        if refusal is not None and refusal.reason is Reason.REFUSED and small:
+                            # A LimitRange may have a minimum that only full ones reach.
+                            refusal = await self._create_idle(pool, small=False)
                         if refusal is not None:
                             return refusal
         return None
 
-    async def _create_idle(self, pool: RunnerPool) -> Refusal | None:
+    async def _create_idle(self, pool: RunnerPool, *, small: bool) -> Refusal | None:
         suffix = "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(5))
         try:
-            item = await self._cluster.create_pod(idle_pod(pool, suffix, self._around))
+            item = await self._cluster.create_pod(idle_pod(pool, suffix, self._around, small=small))
         except NameTaken:
             return None  # One in fourteen million; the next look makes another.
         except ApiError as error:
@@ -222,8 +267,32 @@ class Reconciler:
             return None
         pods = self._store.pods_of_pool(name)
         taken = {pod.name for pod in pods if self._store.is_claimed(pod.name)}
-        return PoolScene(pool, pods, taken, datetime.now(UTC), refusal)
+        room = self.can_resize and not any(self._is_unresized(pod) for pod in pods)
+        return PoolScene(pool, pods, taken, datetime.now(UTC), refusal, room)
 
-    async def _write(self, kind: Kind, stored: TaskRun | RunnerPool, change: dict[str, Any]) -> dict[str, Any]:
-        metadata = stored.metadata
-        return await self._cluster.write_status(kind, metadata.name, metadata.resource_version, change)
+    def _is_unresized(self, pod: Pod) -> bool:
+        """Whether a Pod goes on small with its run, because the cluster has no room for more."""
+        if pod.is_leaving or pod.owner is None or pod.owner.kind != Kind.TASK_RUN:
+            return False
+        if growths.pending(pod) is not None:
+            return True
+        run = self._store.task_run(pod.owner.name)
+        return run is not None and run.status.pod_uid == pod.uid and growths.refused(run.status) is not None
+
+    async def _write(self, kind: Kind, stored: TaskRun | RunnerPool, status: Model) -> Touched:
+        change = statuses.change(stored.status, status)
+        if not change:
+            return []
+        name, version = stored.metadata.name, stored.metadata.resource_version
+        return self._store.put(kind, await self._cluster.write_status(kind, name, version, change))
+
+
+def _says_running(action: Action) -> bool:
+    match action:
+        case WriteStatus(status):
+            # Its pool must know soon that there is no room.
+            return status.phase is Phase.RUNNING and growths.refused(status) is None
+        case Announce(_, reason):
+            return reason == STARTED
+        case _:
+            return False

@@ -15,6 +15,7 @@ from skerry_operator import handlers
 from skerry_operator.announcements import Announcer
 from skerry_operator.clusters import Cluster
 from skerry_operator.metrics import Metrics, Pulse
+from skerry_operator.paces import Pace
 from skerry_operator.queues import Queue
 from skerry_operator.reconciliations import Reconciler
 from skerry_operator.settings import Settings
@@ -49,13 +50,15 @@ class Session:
         self._ready = ready
         self._store = Store()
         self._queue: Queue[Key] = Queue()
-        self._announcer = Announcer(cluster, settings.identity, settings.announce)
+        pace = Pace()
+        self._announcer = Announcer(cluster, pace, settings.identity, settings.announce)
         self._reconciler = Reconciler(
             cluster,
             self._store,
             settings.surroundings(),
             settings.patience(),
             self._announcer,
+            pace,
             metrics,
             self._enqueue,
         )
@@ -71,12 +74,13 @@ class Session:
         try:
             # Pods first: who does not know them would make them again.
             failures = 0
-            while not await self._resync(judge=False):
+            while not (await self._resync(judge=False) and await self._discover()):
                 await pause(failures)
                 failures += 1
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._queue.run(self._settings.concurrency, self._reconciler.reconcile))
                 group.create_task(self._announcer.run())
+                group.create_task(self._reconciler.turns.run())
                 group.create_task(self._resync_forever())
                 group.create_task(self._follow_forever())
         finally:
@@ -84,9 +88,19 @@ class Session:
                 self._alive.rest(part)
             self._ready.rest("objects")
 
+    async def _discover(self) -> bool:
+        """Find out what the cluster can do; False when it could not be asked."""
+        try:
+            self._reconciler.can_resize = await self._cluster.can_resize()
+        except (ApiError, Unreachable) as error:
+            log.warning("discovery_failed", error=str(error))
+            return False
+        log.info("discovered", can_resize=self._reconciler.can_resize)
+        return True
+
     def _enqueue(self, touched: Touched) -> None:
-        for key, spacing in touched:
-            self._queue.add(key, spacing=spacing)
+        for key, spacing, is_new in touched:
+            self._queue.add(key, spacing=spacing, is_new=is_new)
 
     def _told(self, events: list[handlers.Event]) -> None:
         for kind, change, item in events:
@@ -121,9 +135,7 @@ class Session:
         unheard: dict[Kind, int] = {}
         try:
             for kind in (Kind.POD, Kind.RUNNER_POOL, Kind.TASK_RUN):
-                items, version = await self._cluster.list(kind)
-                unheard[kind] = max((news for item in items if (news := self._news(kind, item))), default=0)
-                self._store.replace(kind, items, version)
+                unheard[kind] = await self._compare(kind)
         except (ApiError, Unreachable) as error:
             log.warning("resync_failed", error=str(error))
             self._alive.beat("watches", 4 * seconds + 60)
@@ -140,6 +152,19 @@ class Session:
         else:
             self._alive.beat("watches", 4 * seconds + 60)
         return True
+
+    async def _compare(self, kind: Kind) -> int:
+        """Take all objects of a kind as a list shows them; returns the newest version that no event told before."""
+        newest, complete = 0, 0
+        listed: set[str] = set()
+        async for page in self._cluster.pages(kind):
+            complete = int(page.version)
+            for item in page.items:
+                newest = max(newest, self._news(kind, item))
+                self._store.put(kind, item)
+                listed.add(item["metadata"]["name"])
+        self._store.retain(kind, listed, complete)
+        return newest
 
     def _news(self, kind: Kind, item: dict[str, Any]) -> int:
         """The version of a listed object that no event told before; 0 if one did."""

@@ -35,10 +35,10 @@ def fresh(run: TaskRun) -> TaskRunStatus:
 def waiting(run: TaskRun, pod: Pod | None, reason: Reason, message: str | None, now: datetime) -> TaskRunStatus:
     """Something holds the start up."""
     scheduled = pod is not None and pod.node is not None
-    conditions = [_condition(run, "Started", "False", reason, message, now)]
+    conditions = [condition(run, "Started", "False", reason, message, now)]
     if pod is not None:
         place = ("True", "Scheduled") if scheduled else ("False", str(reason))
-        conditions.insert(0, _condition(run, "PodScheduled", place[0], place[1], "" if scheduled else message, now))
+        conditions.insert(0, condition(run, "PodScheduled", place[0], place[1], "" if scheduled else message, now))
     return _of_pod(run, pod).model_copy(
         update={
             "phase": Phase.STARTING if scheduled else Phase.PENDING,
@@ -56,8 +56,8 @@ def running(run: TaskRun, pod: Pod, sight: Sight, now: datetime) -> TaskRunStatu
             "phase": Phase.RUNNING,
             "started_at": sight.started_at,
             "conditions": [
-                _condition(run, "PodScheduled", "True", "Scheduled", "", sight.started_at or now),
-                _condition(run, "Started", "True", "ContainerStarted", "", sight.started_at or now),
+                condition(run, "PodScheduled", "True", "Scheduled", "", sight.started_at or now),
+                condition(run, "Started", "True", "ContainerStarted", "", sight.started_at or now),
             ],
         }
     )
@@ -75,8 +75,8 @@ def ended(run: TaskRun, pod: Pod | None, sight: Sight, now: datetime) -> TaskRun
         # What held it up passed, and nobody saw it run.
         kept = [entry for entry in kept if (entry.type, entry.status) != ("Started", "False")]
     if sight.started_at is not None and not any(entry.type == "Started" for entry in kept):
-        kept.append(_condition(run, "Started", "True", "ContainerStarted", "", sight.started_at))
-    last = _condition(run, "Succeeded", "True" if good else "False", reason, sight.message, finished)
+        kept.append(condition(run, "Started", "True", "ContainerStarted", "", sight.started_at))
+    last = condition(run, "Succeeded", "True" if good else "False", reason, sight.message, finished)
     return before.model_copy(
         update={
             "phase": phase,
@@ -95,6 +95,19 @@ def change(before: Model, after: Model) -> dict[str, Any]:
     old, new = before.to_json(), after.to_json()
     removed = {key: None for key in old if key not in new}
     return removed | {key: value for key, value in new.items() if old.get(key) != value}
+
+
+def condition(run: TaskRun, kind: str, status: str, reason: str, message: str | None, now: datetime) -> Condition:
+    """A condition; its time is that of the last change of what it says."""
+    before = condition_of(present(run).conditions, kind)
+    same = before is not None and (before.status, before.reason) == (status, reason)
+    return Condition(
+        type=kind,
+        status=cast(Truth, status),
+        reason=str(reason),
+        message=message or "",
+        last_transition_time=before.last_transition_time if before is not None and same else to_second(now),
+    )
 
 
 def condition_of(conditions: Sequence[Condition], kind: str) -> Condition | None:
@@ -120,17 +133,4 @@ def _of_pod(run: TaskRun, pod: Pod | None) -> TaskRunStatus:
             "reason": None,
             "message": None,
         }
-    )
-
-
-def _condition(run: TaskRun, kind: str, status: str, reason: str, message: str | None, now: datetime) -> Condition:
-    """A condition; its time is that of the last change of what it says."""
-    before = condition_of(present(run).conditions, kind)
-    same = before is not None and (before.status, before.reason) == (status, reason)
-    return Condition(
-        type=kind,
-        status=cast(Truth, status),
-        reason=str(reason),
-        message=message or "",
-        last_transition_time=before.last_transition_time if before is not None and same else to_second(now),
     )

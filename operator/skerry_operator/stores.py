@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -43,8 +43,20 @@ class Key(NamedTuple):
     name: str
 
 
-# Keys, and for each how many seconds at least are to pass between two looks at it.
-Touched = list[tuple[Key, float]]
+class Touch(NamedTuple):
+    """A key to look at.
+
+    Attributes:
+        spacing: how many seconds at least are to pass between two looks at it.
+        is_new: whether nobody has looked at it before.
+    """
+
+    key: Key
+    spacing: float = 0.0
+    is_new: bool = False
+
+
+Touched = list[Touch]
 Stored = TaskRun | RunnerPool | Pod
 
 
@@ -55,7 +67,8 @@ class Store:
         """Begin empty."""
         self._objects: dict[Kind, dict[str, Stored]] = {kind: {} for kind in Kind}
         self._versions: dict[tuple[Kind, str], int] = {}
-        self._departed: dict[str, tuple[float, Stored]] = {}
+        # Of Pods also how they looked last.
+        self._departed: dict[str, tuple[float, Pod | None]] = {}
         self._departed_pods: dict[str, Pod] = {}
         self._removed: dict[str, float] = {}
         self._pods_of: dict[str, set[str]] = defaultdict(set)
@@ -134,21 +147,18 @@ class Store:
         final = shown or before
         if final is None or uid in self._departed:
             return []
-        self._departed[uid] = (time.monotonic(), final)
-        if isinstance(final, Pod):
-            self._departed_pods[name] = final
+        pod = final if isinstance(final, Pod) else None
+        self._departed[uid] = (time.monotonic(), pod)
+        if pod is not None:
+            self._departed_pods[name] = pod
         self._objects[kind].pop(name, None)
         self._versions.pop((kind, name), None)
         self._unindex(kind, name, before or final)
         return [*self._touched(name, before, final)]
 
-    def replace(self, kind: Kind, items: Iterable[Mapping[str, Any]], version: int) -> Touched:
-        """Take a whole list, which was complete at `version`; what it has not and is older, is gone."""
+    def retain(self, kind: Kind, listed: Collection[str], version: int) -> Touched:
+        """Of a whole list, which was complete at `version`, take the names: what is not among them and is older, is gone."""
         touched: Touched = []
-        listed = set()
-        for item in items:
-            listed.add(item["metadata"]["name"])
-            touched += self.put(kind, item)
         for name in [name for name in self._objects[kind] if name not in listed]:
             if self._versions[kind, name] <= version:
                 touched += self.remove(kind, name, _uid(self._objects[kind][name]))
@@ -168,7 +178,7 @@ class Store:
         before = time.monotonic() - DEPARTED_SECONDS
         for uid in [uid for uid, (moment, _) in self._departed.items() if moment < before]:
             _, last = self._departed.pop(uid)
-            if isinstance(last, Pod) and self._departed_pods.get(last.name) is last:
+            if last is not None and self._departed_pods.get(last.name) is last:
                 del self._departed_pods[last.name]
 
     def _index(self, name: str, stored: Stored) -> None:
@@ -194,23 +204,23 @@ class Store:
         elif isinstance(stored, TaskRun) and self._claims.get(stored.spec.pod_name or "") == name:
             del self._claims[stored.spec.pod_name or ""]
 
-    def _touched(self, name: str, before: Stored | None, after: Stored) -> Iterator[tuple[Key, float]]:
+    def _touched(self, name: str, before: Stored | None, after: Stored) -> Iterator[Touch]:
         if isinstance(after, TaskRun):
-            yield Key(Kind.TASK_RUN, name), 0.0
+            yield Touch(Key(Kind.TASK_RUN, name), is_new=before is None)
             if after.spec.pod_name is not None:
-                yield Key(Kind.RUNNER_POOL, after.spec.pool_ref), POOL_SPACING
+                yield Touch(Key(Kind.RUNNER_POOL, after.spec.pool_ref), POOL_SPACING)
         elif isinstance(after, RunnerPool):
-            yield Key(Kind.RUNNER_POOL, name), 0.0
+            yield Touch(Key(Kind.RUNNER_POOL, name))
             if before is None:
-                yield from ((Key(Kind.TASK_RUN, run), 0.0) for run in self._runs_of(name))
+                yield from (Touch(Key(Kind.TASK_RUN, run)) for run in self._runs_of(name))
         else:
             if after.owner is not None and after.owner.kind == Kind.TASK_RUN:
-                yield Key(Kind.TASK_RUN, after.owner.name), 0.0
+                yield Touch(Key(Kind.TASK_RUN, after.owner.name))
             if name in self._claims:
-                yield Key(Kind.TASK_RUN, self._claims[name]), 0.0
+                yield Touch(Key(Kind.TASK_RUN, self._claims[name]))
             pool = self._pools_by_label.get(after.labels.get(names.POOL, ""))
             if pool is not None:
-                yield Key(Kind.RUNNER_POOL, pool), POOL_SPACING
+                yield Touch(Key(Kind.RUNNER_POOL, pool), POOL_SPACING)
 
     def _runs_of(self, pool: str) -> list[str]:
         runs = self._objects[Kind.TASK_RUN].values()

@@ -84,6 +84,22 @@ def limits() -> dict[str, float | str]:
 
 
 @app.task(retry=ONCE, plan="standard")
+def grows(context: TaskContext, seconds: float) -> int:
+    """Last, with a plan that a Pod outgrows which waits small."""
+    _say("begin", context)
+    time.sleep(seconds)
+    return int(seconds)
+
+
+@app.task(retry=ONCE, plan="huge")
+def outgrows(context: TaskContext, seconds: float) -> int:
+    """Last, with a plan that no node has room for."""
+    _say("begin", context)
+    time.sleep(seconds)
+    return int(seconds)
+
+
+@app.task(retry=ONCE, plan="standard")
 def clock() -> int:
     """The clock that all processes of a machine share, for benchmarks."""
     return time.monotonic_ns()

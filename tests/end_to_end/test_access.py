@@ -50,6 +50,8 @@ def may(account: str, verb: str, kind: str, namespace: str) -> bool:
         (CONTROL_PLANE, "get", "secrets", TASKS_NAMESPACE, False),
         (OPERATOR, "create", "pods", TASKS_NAMESPACE, True),
         (OPERATOR, "delete", "pods", TASKS_NAMESPACE, True),
+        (OPERATOR, "patch", "pods/resize", TASKS_NAMESPACE, True),
+        (OPERATOR, "patch", "pods/resize", NAMESPACE, False),
         (OPERATOR, "patch", "taskruns.skerry.dev/status", TASKS_NAMESPACE, True),
         (OPERATOR, "create", "pods", NAMESPACE, False),
         (OPERATOR, "create", "pods/exec", TASKS_NAMESPACE, False),

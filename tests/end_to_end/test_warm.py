@@ -93,6 +93,22 @@ def test_a_pod_that_is_deleted_while_it_waits_or_is_claimed(skerry: Installation
         assert (done.status, len(done.attempts)) == ("succeeded", 2), "what the cluster took away is repeated"
 
 
+def test_a_node_is_drained_of_pods_that_wait(skerry: Installation) -> None:
+    with warm(skerry, min=2, max=2, idleSeconds=5):
+        before = until_waiting(skerry, 2)
+        node = next(iter(waiting(skerry).values()))["spec"]["nodeName"]
+        selector = f"skerry.dev/workflow={WORKFLOW},!skerry.dev/run"
+        try:
+            skerry.tasks.kubectl("drain", node, "--pod-selector", selector, "--delete-emptydir-data", "--timeout=90s")
+            assert not before & waiting(skerry).keys()
+            run_id = skerry.start("faults/quick", 1).id
+        finally:
+            skerry.tasks.kubectl("uncordon", node)
+        done = skerry.finished(run_id, 120)
+        assert (done.status, len(done.attempts)) == ("succeeded", 1), "nobody's run was in them"
+        until_waiting(skerry, 2)
+
+
 def test_warm_runs_need_no_operator(skerry: Installation) -> None:
     with warm(skerry, min=2, max=2, idleSeconds=5):
         before = until_waiting(skerry, 2)

@@ -24,6 +24,13 @@ class AdoptPod:
 
 
 @dataclass(frozen=True, slots=True)
+class ResizePod:
+    """Have a Pod that waited small request what its run is to have."""
+
+    pod: Pod
+
+
+@dataclass(frozen=True, slots=True)
 class DeletePod:
     """Remove a Pod, this one and no other of its name.
 
@@ -38,9 +45,14 @@ class DeletePod:
 
 @dataclass(frozen=True, slots=True)
 class CreateIdlePods:
-    """Make Pods that wait for work."""
+    """Make Pods that wait for work.
+
+    Attributes:
+        small: whether they may wait with smaller requests than their run is to have.
+    """
 
     count: int
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,7 @@ class Announce:
     message: str
 
 
-Action = CreatePod | AdoptPod | DeletePod | CreateIdlePods | WriteStatus | DeleteTaskRun | Announce
+Action = CreatePod | AdoptPod | ResizePod | DeletePod | CreateIdlePods | WriteStatus | DeleteTaskRun | Announce
 
 
 @dataclass(frozen=True, slots=True)

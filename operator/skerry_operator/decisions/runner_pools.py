@@ -17,6 +17,7 @@ from skerry_operator.decisions.actions import Action, CreateIdlePods, Decision, 
 from skerry_operator.decisions.task_runs import Patience
 from skerry_operator.manifests import TEMPLATE, template_hash
 from skerry_operator.pods import Pod
+from skerry_operator.sizes import growth_of
 
 # Between Pods of an image that fails: 10 s, doubling to 5 minutes.
 BACK_OFF: Final = timedelta(seconds=10)
@@ -43,6 +44,7 @@ class PoolScene:
         pods: all Pods made from its template.
         taken: names of Pods that a TaskRun claims, whether they are labelled already or not.
         refusal: why the API server did not take an idle Pod just now.
+        room_to_grow: whether Pods can be resized, and no Pod of this pool that has a run was refused that.
     """
 
     pool: RunnerPool
@@ -50,6 +52,7 @@ class PoolScene:
     taken: Collection[str]
     now: datetime
     refusal: Refusal | None = None
+    room_to_grow: bool = False
 
     def is_claimed(self, pod: Pod) -> bool:
         """Whether a Pod has a run."""
@@ -67,7 +70,10 @@ def decide_pool(scene: PoolScene, patience: Patience) -> Decision:
         return Decision()
     idle = scene.idle()
     live = [pod for pod in idle if not pod.is_leaving]
-    fresh = [pod for pod in live if pod.labels.get(TEMPLATE) == template_hash(scene.pool.spec.template)]
+    label = template_hash(scene.pool)
+    fresh = [pod for pod in live if pod.labels.get(TEMPLATE) == label]
+    # What waits at full size has the room that its run will need; or none, and then the run has a Pod of its own.
+    small = scene.room_to_grow and growth_of(scene.pool) is not None
     # At the version that was seen: a Pod that was bound, or that a TaskRun took in the meantime, is looked at again.
     actions: list[Action] = [DeletePod(pod.name, pod.uid, pod.version) for pod in _unneeded(scene, idle, live, fresh)]
     missing = scene.pool.spec.replicas - len(fresh)
@@ -78,9 +84,9 @@ def decide_pool(scene: PoolScene, patience: Patience) -> Decision:
     if missing > 0 and wait > timedelta(0):
         waits.append(wait)
     elif missing > 0 and not careful:
-        actions.append(CreateIdlePods(min(missing, MOST_CREATED)))
+        actions.append(CreateIdlePods(min(missing, MOST_CREATED), small))
     elif missing > 0 and not any(pod.created_at > _finish(failures[-1]) for pod in fresh):
-        actions.append(CreateIdlePods(1))
+        actions.append(CreateIdlePods(1, small))
     if missing > 0 and careful:
         waits.append(PROVEN)
     left = _patience_left(scene, patience)

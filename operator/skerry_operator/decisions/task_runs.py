@@ -11,6 +11,7 @@ from skerry_objects import names
 from skerry_objects.task_runs import TERMINAL, Phase, Reason, TaskRun, TaskRunStatus
 from skerry_operator import statuses
 from skerry_operator.classifications import OVERDUE, Refusal, Sight, Stage, classify, classify_departed
+from skerry_operator.decisions import growths
 from skerry_operator.decisions.actions import (
     Action,
     AdoptPod,
@@ -19,10 +20,12 @@ from skerry_operator.decisions.actions import (
     Decision,
     DeletePod,
     DeleteTaskRun,
+    ResizePod,
     WriteStatus,
 )
 from skerry_operator.pods import Pod
 
+STARTED: Final = "Started"
 # A busy cluster finds a node within a moment: saying that it looks for one costs a write for each run.
 NOTICE: Final = timedelta(seconds=5)
 # How soon to try again what the API server refused for now, or what another watch may show; later, less often.
@@ -66,6 +69,7 @@ class Scene:
         departed: that Pod as it was seen last, when it is no more.
         others: the TaskRun's other Pods.
         has_pool: whether its RunnerPool is there.
+        unresized: why the API server did not let the Pod grow, if it was asked just now.
     """
 
     run: TaskRun
@@ -74,6 +78,7 @@ class Scene:
     others: Sequence[Pod]
     has_pool: bool
     now: datetime
+    unresized: Refusal | None = None
 
 
 def expected_pod(run: TaskRun) -> str:
@@ -142,13 +147,27 @@ def _with_pod(scene: Scene, pod: Pod, patience: Patience) -> Decision:
         overdue = (pod.deletion_at + OVERDUE - scene.now).total_seconds()
         return Decision(look_again=overdue + 1)
     if sight.stage is Stage.RUNNING:
-        status = WriteStatus(statuses.running(scene.run, pod, sight, scene.now))
-        if statuses.present(scene.run).phase is Phase.RUNNING:
-            return Decision((status,))
-        return Decision((status, Announce("Normal", "Started", f"Pod {pod.name} runs on node {pod.node}")))
+        notice = growths.notice_in(pod, scene.now)
+        return Decision(_running(scene, pod, sight), notice.total_seconds() if notice is not None else None)
     if sight.reason is None:
         return Decision()
     return _held_up(scene, pod, sight, patience, retry=False)
+
+
+def _running(scene: Scene, pod: Pod, sight: Sight) -> tuple[Action, ...]:
+    run, before = scene.run, statuses.present(scene.run)
+    status = statuses.running(run, pod, sight, scene.now)
+    resized = growths.resized(run, pod, scene.unresized, scene.now)
+    if resized is not None:
+        status = status.model_copy(update={"conditions": [*status.conditions, resized]})
+    actions: list[Action] = [ResizePod(pod)] if pod.ungrown and scene.unresized is None else []
+    actions.append(WriteStatus(status))
+    if before.phase is not Phase.RUNNING:
+        actions.append(Announce("Normal", STARTED, f"Pod {pod.name} runs on node {pod.node}"))
+    refused = growths.refused(status)
+    if refused is not None and growths.refused(before) is None:
+        actions.append(Announce("Warning", "NotResized", f"{refused.reason}: {refused.message}"))
+    return tuple(actions)
 
 
 def _with_foreign_pod(scene: Scene, pod: Pod, patience: Patience) -> Decision:

@@ -72,6 +72,7 @@ class FakeCluster:
         self.mute: set[str] = set()
         self.autorun: float | None = None
         self.crash = False
+        self.resizes = True
         self._background: set[asyncio.Task[None]] = set()
         self._watchers: set[asyncio.Transport] = set()
 
@@ -206,14 +207,14 @@ class FakeCluster:
     async def _route(self, request: web.Request) -> web.StreamResponse:
         parts = request.path.strip("/").split("/")
         if "namespaces" not in parts[2:]:
-            return web.json_response(_discovery(parts))
+            return web.json_response(_discovery(parts, resizes=self.resizes))
         at = parts.index("namespaces")
         plural, *rest = parts[at + 2 :]
         name, subresource = [*rest, None, None][:2]
         body = json.loads(await request.read() or "{}") if request.can_read_body else {}
         verb = _verb(request, name)
         self.requests[verb, f"{plural}/{subresource}" if subresource else plural] += 1
-        refused = self.refuse(verb, plural, body)
+        refused = self.refuse(verb, f"{plural}/resize" if subresource == "resize" else plural, body)
         if refused is not None:
             raise refused
         if verb == "watch":
@@ -240,10 +241,23 @@ class FakeCluster:
             return await self._store(plural, item | body)
         if subresource == "status":
             return await self._store(plural, item | {"status": merge(item.get("status") or {}, body["status"])})
+        if subresource == "resize":
+            return await self._resize(item, body)
         changed = merge(item, {key: value for key, value in body.items() if key != "status"})
         if changed.get("spec") != item.get("spec"):
             changed["metadata"]["generation"] += 1
         return await self._store(plural, changed)
+
+    async def _resize(self, pod: Json, change: Json) -> Json:
+        if not self.resizes:
+            raise Refused(404, "NotFound", "the server could not find the requested resource")
+        given = {container["name"]: container["resources"] for container in change["spec"]["containers"]}
+        containers = [
+            merge(container, {"resources": given.get(container["name"], {})}) for container in pod["spec"]["containers"]
+        ]
+        if _is_guaranteed(containers) and not _is_guaranteed(pod["spec"]["containers"]):
+            raise Refused(422, "Invalid", "Pod QOS Class may not change as a result of resizing")
+        return await self._store("pods", merge(pod, {"spec": {"containers": containers}}))
 
     async def _delete(self, plural: str, item: Json, options: Json) -> Json:
         for field, wanted in (options.get("preconditions") or {}).items():
@@ -313,7 +327,14 @@ def _selected(item: Json, selector: str) -> bool:
     return all(labels.get(key) == value for key, value in wanted)
 
 
-def _discovery(parts: list[str]) -> Json:
+def _is_guaranteed(containers: list[Json]) -> bool:
+    resources = [container.get("resources", {}) for container in containers]
+    return all(set(each.get("limits", {})) == {"cpu", "memory"} for each in resources) and all(
+        each.get("requests", {}) == each["limits"] for each in resources
+    )
+
+
+def _discovery(parts: list[str], *, resizes: bool) -> Json:
     if parts == ["api"]:
         return {"versions": ["v1"]}
     if parts == ["apis"]:
@@ -327,7 +348,7 @@ def _discovery(parts: list[str]) -> Json:
     return {
         "resources": [
             {"name": plural, "kind": kind, "singularName": kind.lower(), "namespaced": namespaced, "verbs": verbs}
-            for plural, kind, namespaced in GROUPS[group][version]
+            for plural, kind, namespaced in GROUPS[group][version] + [("pods/resize", "Pod", True)] * resizes
         ]
     }
 

@@ -64,7 +64,9 @@ class World:
         except TimeoutError:
             raise AssertionError(f"not within {seconds} s; TaskRuns: {self.cluster.all('taskruns')}") from None
 
-    async def pool(self, name: str = "pool", replicas: int = 0, **template: Any) -> Json:
+    async def pool(
+        self, name: str = "pool", replicas: int = 0, idle_requests: Json | None = None, **template: Any
+    ) -> Json:
         spec = {
             "workflow": "etl",
             "version": "wfv-1",
@@ -72,6 +74,8 @@ class World:
             "replicas": replicas,
             "template": {"image": "registry.test/etl:1", "app": "main:app", **template},
         }
+        if idle_requests is not None:
+            spec["idleRequests"] = idle_requests
         return await self.cluster.put("runnerpools", {"metadata": {"name": name}, "spec": spec})
 
     async def run(self, name: str = "trn-1", **spec: Any) -> Json:

@@ -57,12 +57,19 @@ def test_the_control_plane_writes_its_own_objects_and_asks_who_a_token_is(instal
 def test_the_operator_makes_pods_and_writes_status(installed: tuple[Rendered, str]) -> None:
     rendered, tasks = installed
     expected = each(tasks, "pods", *READ, "create", "patch", "delete") | each(tasks, "events", "create")
+    expected |= each(tasks, "pods/resize", "patch")
     expected |= each(tasks, f"taskruns.{OWN}", *READ, "delete") | each(tasks, f"runnerpools.{OWN}", *READ)
     for plural in ("taskruns", "runnerpools"):
         expected |= each(tasks, f"{plural}/status.{OWN}", "patch")
     leases = "leases.coordination.k8s.io"
     expected |= each(NAMESPACE, leases, "create") | each(NAMESPACE, f"{leases}=skerry-operator", "get", "update")
     assert allowed(rendered, f"{NAMESPACE}/skerry-operator") == expected
+
+
+def test_the_operator_may_not_resize_pods_that_wait_at_full_size(helm: Helm) -> None:
+    account = f"{NAMESPACE}/skerry-operator"
+    resize = each(NAMESPACE, "pods/resize", "patch")
+    assert allowed(helm.render(), account) - allowed(helm.render("tasks.warm.idleRequests=null"), account) == resize
 
 
 def test_tasks_may_do_nothing(installed: tuple[Rendered, str]) -> None:

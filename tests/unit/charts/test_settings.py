@@ -140,6 +140,24 @@ def test_the_template_of_all_tasks_reaches_the_control_plane(production: Rendere
     assert "SKERRY_POD_TEMPLATE" not in settings(defaults)
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([], {"cpu": "50m", "memory": "64Mi"}),
+        (['tasks.warm.idleRequests={"cpu": 1, "memory": null}'], {"cpu": "1"}),
+        (["tasks.warm.idleRequests=null"], None),
+        (['tasks.warm.idleRequests={"cpu": null, "memory": null}'], None),
+    ],
+)
+def test_pods_that_wait_are_small_unless_they_are_not_to_be(
+    helm: Helm, monkeypatch: pytest.MonkeyPatch, values: list[str], expected: dict[str, str] | None
+) -> None:
+    for name, value in settings(helm.render(*values)).items():
+        monkeypatch.setenv(name, value)
+    requests = Settings().idle_requests
+    assert (None if requests is None else requests.to_json()) == expected
+
+
 def test_a_change_of_settings_replaces_the_pods_and_nothing_else_does(helm: Helm, defaults: Rendered) -> None:
     def annotations(rendered: Rendered) -> object:
         return rendered.one("Deployment", NAME)["spec"]["template"]["metadata"]["annotations"]

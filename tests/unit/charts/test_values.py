@@ -84,6 +84,8 @@ def test_nothing_is_open_unless_it_is_passed_through() -> None:
         ('tasks.namespace="Tasks"', "namespace"),
         ('tasks.template={"nodeSelecter": {}}', "nodeSelecter"),
         ("tasks.cpuRequestRatio=1.5", "cpuRequestRatio"),
+        ('tasks.warm.idleRequests={"cpu": "-1"}', "idleRequests"),
+        ('tasks.warm.idleRequests={"gpu": 1}', "gpu"),
         ('plans={"huge": {"cpu": "64"}}', "memory"),
         ('plans={"huge": {"cpu": "64", "memory": "64"}}', "memory"),
         ('plans={"Huge": {"cpu": "64", "memory": "64Gi"}}', "Huge"),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from skerry_api.domain.plans import GIB, Plan
 from skerry_api.executors.kubernetes import templates
 from skerry_api.executors.kubernetes.templates import PodDefaults
+from skerry_objects.runner_pools import IdleRequests
 from skerry_objects.workflows import WorkflowSpec
 
 PLAN = Plan("standard", 1, 2 * GIB)
@@ -59,3 +62,33 @@ def test_a_workflow_may_have_other_resources_than_its_plan() -> None:
     source = templates.source_of(spec_of(template={"resources": {"limits": {"cpu": 3}}}))
     pool = templates.runner_pool("shop", "wfv-1", PLAN, source, PodDefaults(), 0)
     assert pool.spec.template.resources.to_json() == {"requests": {}, "limits": {"cpu": "3"}}
+
+
+SMALL = IdleRequests(cpu="50m", memory="64Mi")
+
+
+def test_pods_that_wait_request_what_holds_for_all_workflows() -> None:
+    def made(defaults: PodDefaults) -> dict[str, Any]:
+        return templates.runner_pool("shop", "wfv-1", PLAN, {"image": "shop:1"}, defaults, 0).spec.to_json()
+
+    assert made(PodDefaults(idle_requests=SMALL))["idleRequests"] == {"cpu": "50m", "memory": "64Mi"}
+    assert "idleRequests" not in made(PodDefaults())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "replicas", "change"),
+    [
+        (SMALL, SMALL, 1, {}),
+        (None, None, 1, {}),
+        (SMALL, SMALL, 3, {"spec": {"replicas": 3}}),
+        (None, SMALL, 1, {"spec": {"idleRequests": {"cpu": "50m", "memory": "64Mi"}}}),
+        (SMALL, IdleRequests(cpu="1"), 1, {"spec": {"idleRequests": {"cpu": "1", "memory": None}}}),
+        (SMALL, None, 0, {"spec": {"replicas": 0, "idleRequests": None}}),
+    ],
+)
+def test_a_pool_follows_what_is_wanted_now(
+    before: IdleRequests | None, after: IdleRequests | None, replicas: int, change: dict[str, Any]
+) -> None:
+    pool = templates.runner_pool("shop", "wfv-1", PLAN, {"image": "shop:1"}, PodDefaults(idle_requests=before), 1)
+    other = PodDefaults(cpu_ratio=0.5, idle_requests=after)
+    assert templates.pool_change(pool, other, replicas) == change

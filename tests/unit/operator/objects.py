@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from skerry_objects.runner_pools import RunnerPool
 from skerry_objects.task_runs import TaskRun
 from skerry_operator.manifests import TEMPLATE, template_hash
 from skerry_operator.pods import Pod, read_pod
+from skerry_operator.sizes import CLAIMED_REQUESTS
 
 Json = dict[str, Any]
 NOW = datetime(2030, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -38,7 +40,9 @@ def task_run(status: Json | None = None, *, deleted: bool = False, **spec: Any) 
     return TaskRun.model_validate({"metadata": metadata, "spec": values, "status": status or {"phase": "Pending"}})
 
 
-def runner_pool(replicas: int = 1, status: Json | None = None, **template: Any) -> RunnerPool:
+def runner_pool(
+    replicas: int = 1, status: Json | None = None, *, spec: Json | None = None, **template: Any
+) -> RunnerPool:
     return RunnerPool.model_validate(
         {
             "metadata": {"name": "pool", "uid": POOL_UID, "generation": 3},
@@ -48,6 +52,7 @@ def runner_pool(replicas: int = 1, status: Json | None = None, **template: Any) 
                 "plan": "standard",
                 "replicas": replicas,
                 "template": {"image": "etl:1", **template},
+                **(spec or {}),
             },
             "status": status or {},
         }
@@ -62,6 +67,8 @@ def pod(
     created: float = -60,
     deletion: float | None = None,
     node: str | None = "node-1",
+    requests: Json | None = None,
+    claimed: Json | None = None,
     **status: Any,
 ) -> Pod:
     metadata: Json = {
@@ -76,12 +83,17 @@ def pod(
         metadata["ownerReferences"] = [{"kind": kind, "name": owner_name, "uid": uid, "controller": True}]
     if deletion is not None:
         metadata["deletionTimestamp"] = stamp(deletion)
-    return read_pod({"metadata": metadata, "spec": {"nodeName": node} if node else {}, "status": status})
+    if claimed is not None:
+        metadata["annotations"] = {CLAIMED_REQUESTS: json.dumps(claimed)}
+    spec: Json = {"containers": [{"name": "runner", "resources": {"requests": requests or {}}}]}
+    if node:
+        spec["nodeName"] = node
+    return read_pod({"metadata": metadata, "spec": spec, "status": status})
 
 
 def idle(name: str, *, template: RunnerPool | None = None, **kept: Any) -> Pod:
     """A Pod of the pool without a run."""
-    labels = {names.POOL: "pool", TEMPLATE: template_hash((template or runner_pool()).spec.template)}
+    labels = {names.POOL: "pool", TEMPLATE: template_hash(template or runner_pool())}
     return pod(name, owner=("RunnerPool", "pool", POOL_UID), labels=labels, **kept)
 
 

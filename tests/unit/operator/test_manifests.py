@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from skerry_objects import names
-from skerry_operator.manifests import Surroundings, adoption, attempt_pod, idle_pod, template_hash
+from skerry_objects.runner_pools import RunnerPool
+from skerry_operator.manifests import TEMPLATE, Surroundings, adoption, attempt_pod, idle_pod, template_hash
+from skerry_operator.sizes import CLAIMED_REQUESTS
 from tests.unit.operator.objects import NOW, POOL_UID, RUN_UID, ended, idle, runner_pool, running, task_run
 
 AROUND = Surroundings("http://control-plane:8120", "skerry-tasks", 65532)
@@ -31,7 +34,7 @@ def test_attempt_pod_names_its_run() -> None:
 
 
 def test_idle_pod_has_no_run() -> None:
-    pod = idle_pod(runner_pool(), "abcde", AROUND)
+    pod = idle_pod(runner_pool(), "abcde", AROUND, small=False)
     assert pod["metadata"]["name"] == "pool-abcde"
     assert names.RUN not in pod["metadata"]["labels"]
     assert pod["metadata"]["ownerReferences"][0]["uid"] == POOL_UID
@@ -102,7 +105,9 @@ def test_environment() -> None:
     }
 
 
-@pytest.mark.parametrize("pod", [made(), idle_pod(runner_pool(), "abcde", AROUND)], ids=["attempt", "idle"])
+@pytest.mark.parametrize(
+    "pod", [made(), idle_pod(runner_pool(), "abcde", AROUND, small=False)], ids=["attempt", "idle"]
+)
 def test_every_pod_has_every_variable_that_a_template_cannot_set(pod: dict[str, Any]) -> None:
     """What `env` has goes before `envFrom` and the image, so that these cannot set them either."""
     env = [entry["name"] for entry in pod["spec"]["containers"][0]["env"]]
@@ -144,7 +149,7 @@ def test_tmp_of_the_template_is_used() -> None:
 
 def test_labels_of_the_template_cannot_claim_a_pod() -> None:
     pool = runner_pool(labels={names.RUN: "trn-9", names.MANAGED_BY: "me", "team": "a"})
-    labels = idle_pod(pool, "abcde", AROUND)["metadata"]["labels"]
+    labels = idle_pod(pool, "abcde", AROUND, small=False)["metadata"]["labels"]
     assert names.RUN not in labels
     assert (labels[names.MANAGED_BY], labels["team"]) == ("skerry", "a")
 
@@ -163,5 +168,46 @@ def test_adoption_gives_no_deadline_to_what_is_over(code: int) -> None:
 
 
 def test_hash_tells_templates_apart() -> None:
-    assert template_hash(runner_pool().spec.template) == template_hash(runner_pool(5).spec.template)
-    assert template_hash(runner_pool().spec.template) != template_hash(runner_pool(image="etl:2").spec.template)
+    assert template_hash(runner_pool()) == template_hash(runner_pool(5))
+    assert template_hash(runner_pool()) != template_hash(runner_pool(image="etl:2"))
+
+
+FULL: dict[str, Any] = {"limits": {"cpu": "2", "memory": "4Gi"}, "requests": {"cpu": "500m", "memory": "1Gi"}}
+SMALL = {"cpu": "50m", "memory": "64Mi"}
+
+
+def sized(idle_requests: dict[str, str] | None = SMALL, **template: Any) -> RunnerPool:
+    return runner_pool(spec={"idleRequests": idle_requests}, resources=FULL, **template)
+
+
+def test_pod_that_waits_is_small_and_says_what_it_grows_to() -> None:
+    pod = idle_pod(sized(), "abcde", AROUND, small=True)
+    assert pod["spec"]["containers"][0]["resources"] == {"limits": FULL["limits"], "requests": SMALL}
+    assert json.loads(pod["metadata"]["annotations"][CLAIMED_REQUESTS]) == FULL["requests"]
+
+
+def test_pod_that_waits_is_of_full_size_if_it_cannot_grow_and_so_is_one_for_an_attempt() -> None:
+    for pod in (idle_pod(sized(), "abcde", AROUND, small=False), attempt_pod(task_run(), sized(), AROUND)):
+        assert pod["spec"]["containers"][0]["resources"] == FULL
+        assert "annotations" not in pod["metadata"]
+
+
+def test_what_else_a_pod_requests_stays() -> None:
+    disk = {"ephemeral-storage": "1Gi"}
+    pool = runner_pool(spec={"idleRequests": SMALL}, resources=FULL | {"requests": FULL["requests"] | disk})
+    assert idle_pod(pool, "abcde", AROUND, small=True)["spec"]["containers"][0]["resources"]["requests"] == SMALL | disk
+
+
+def test_annotations_of_the_template_cannot_make_a_pod_grow() -> None:
+    pool = sized(None, annotations={CLAIMED_REQUESTS: '{"cpu": "64"}', "team": "a"})
+    for pod in (idle_pod(pool, "abcde", AROUND, small=True), attempt_pod(task_run(), pool, AROUND)):
+        assert pod["metadata"]["annotations"] == {"team": "a"}
+
+
+def test_hash_tells_sizes_apart_and_only_those_that_differ() -> None:
+    hashes = {template_hash(sized(size)) for size in (None, {}, {"cpu": "1"}, {"cpu": "500m", "memory": "2Gi"})}
+    assert len(hashes) == 1, "all of these wait at full size"
+    assert template_hash(sized()) not in hashes
+    assert template_hash(sized()) != template_hash(sized({"cpu": "60m", "memory": "64Mi"}))
+    labels = [idle_pod(sized(), "x", AROUND, small=small)["metadata"]["labels"][TEMPLATE] for small in (True, False)]
+    assert labels == [template_hash(sized())] * 2, "one that waits at full size for want of room is not replaced"

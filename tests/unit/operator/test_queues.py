@@ -46,6 +46,25 @@ async def test_key_that_waits_is_handled_once() -> None:
     assert seen == ["a", "b"]
 
 
+async def test_new_keys_go_first_but_do_not_hold_up_the_others() -> None:
+    queue: Queue[str] = Queue()
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+
+    for key in ("old 1", "old 2"):
+        queue.add(key)
+    for number in range(queues.NEW_IN_A_ROW + 2):
+        queue.add(f"new {number}", is_new=True)
+    assert len(queue) == queues.NEW_IN_A_ROW + 4
+    async with working(queue, handle, workers=1):
+        await until(lambda: len(seen) == queues.NEW_IN_A_ROW + 4)
+    news = [f"new {number}" for number in range(queues.NEW_IN_A_ROW + 2)]
+    assert seen[: queues.NEW_IN_A_ROW + 1] == [*news[: queues.NEW_IN_A_ROW], "old 1"]
+    assert sorted(seen) == sorted([*news, "old 1", "old 2"])
+
+
 async def test_key_added_while_it_is_handled_is_handled_again_and_never_twice_at_once() -> None:
     queue: Queue[str] = Queue()
     active = most = count = 0

@@ -43,6 +43,35 @@ def test_missing_pods_are_made() -> None:
     assert look(runner_pool(0)) == Decision()
 
 
+SIZED: dict[str, Any] = {
+    "spec": {"idleRequests": {"cpu": "50m"}},
+    "resources": {"limits": {"cpu": "1"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("pool", "room", "small"),
+    [
+        (runner_pool(2, **SIZED), True, True),
+        (runner_pool(2, **SIZED), False, False),
+        (runner_pool(2), True, False),
+        (runner_pool(2, **(SIZED | {"resources": {"limits": {"cpu": "40m"}}})), True, False),
+        (runner_pool(2, **(SIZED | {"spec": {**SIZED["spec"], "isolation": "process"}})), True, False),
+    ],
+)
+def test_missing_pods_are_small_where_they_can_grow(pool: RunnerPool, room: bool, small: bool) -> None:
+    assert look(pool, room_to_grow=room) == Decision((CreateIdlePods(2, small),))
+
+
+def test_pods_are_replaced_when_their_size_changes_and_not_when_room_does() -> None:
+    sized = runner_pool(1, **SIZED)
+    full = idle("a", **running())
+    assert look(sized, full, room_to_grow=True) == Decision((CreateIdlePods(1, True),))
+    assert look(sized, full, idle("b", template=sized, **running())).actions == (DeletePod("a", "uid-of-a", 7),)
+    for room in (True, False):
+        assert look(sized, idle("b", template=sized, **running()), room_to_grow=room) == Decision()
+
+
 def test_claimed_pods_are_not_idle() -> None:
     labelled = pod("b", labels={names.POOL: "pool", names.RUN: "trn-1"}, **running())
     pods = (idle("a", **running()), labelled, idle("c", **running()))

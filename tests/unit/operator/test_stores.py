@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from skerry_objects import names
-from skerry_operator.stores import Key, Kind, Store
+from skerry_operator.stores import Key, Kind, Store, Touch, Touched
 from tests.unit.operator.objects import stamp
 
 RUN = Key(Kind.TASK_RUN, "trn-1")
@@ -40,8 +40,8 @@ def pod(name: str, version: int, **more: Any) -> dict[str, Any]:
     return item(Kind.POD, name, version, metadata=metadata, **more)
 
 
-def keys(touched: list[tuple[Key, float]]) -> set[Key]:
-    return {key for key, _ in touched}
+def keys(touched: Touched) -> set[Key]:
+    return {touch.key for touch in touched}
 
 
 def test_news_touch_who_they_concern() -> None:
@@ -51,6 +51,13 @@ def test_news_touch_who_they_concern() -> None:
     assert keys(store.put(Kind.POD, pod("trn-1-1", 7))) == {RUN, POOL}
     assert [entry.name for entry in store.pods_of("uid-trn-1")] == ["trn-1-1"]
     assert [entry.name for entry in store.pods_of_pool("pool")] == ["trn-1-1"]
+
+
+def test_run_is_new_when_it_is_seen_first() -> None:
+    store = Store()
+    assert store.put(Kind.TASK_RUN, item(Kind.TASK_RUN, "trn-1", 5)) == [Touch(RUN, is_new=True)]
+    assert store.put(Kind.TASK_RUN, item(Kind.TASK_RUN, "trn-1", 6)) == [Touch(RUN)]
+    assert Touch(RUN) in store.put(Kind.POD, pod("trn-1-1", 7))
 
 
 def test_old_and_repeated_news_are_none() -> None:
@@ -65,7 +72,8 @@ def test_what_is_gone_does_not_come_back_by_an_old_list() -> None:
     store.put(Kind.POD, pod("trn-1-1", 7))
     last = pod("trn-1-1", 8, status={"phase": "Running"})
     assert keys(store.remove(Kind.POD, "trn-1-1", "uid-trn-1-1", last)) == {RUN}
-    assert store.replace(Kind.POD, [pod("trn-1-1", 7)], 7) == []
+    assert store.put(Kind.POD, pod("trn-1-1", 7)) == []
+    assert store.retain(Kind.POD, {"trn-1-1"}, 7) == []
     assert store.pod("trn-1-1") is None
     departed = store.departed_pod("trn-1-1")
     assert departed is not None
@@ -84,7 +92,7 @@ def test_list_removes_what_is_older_and_keeps_what_is_newer() -> None:
     store = Store()
     store.put(Kind.POD, pod("a", 5))
     store.put(Kind.POD, pod("b", 20))
-    store.replace(Kind.POD, [], 10)
+    store.retain(Kind.POD, set(), 10)
     assert (store.pod("a"), store.pod("b") is not None) == (None, True)
 
 

@@ -242,10 +242,11 @@ class Pools:
             wanted = wish(policy, demand, standing, now)
         else:
             wanted = wish_shared(policy, counts.loads, pool.spec.capacity, standing, now)
-        if pool.spec.replicas != wanted.count:
+        change = templates.pool_change(pool, self._pods, wanted.count)
+        if change:
             with self._metrics.asking():
-                change = {"spec": {"replicas": wanted.count}}
                 await self._client.patch(RUNNER_POOLS, self._namespace, name, change)
+        if pool.spec.replicas != wanted.count:
             log.info("pool_sized", pool=name, replicas=wanted.count, before=pool.spec.replicas, why=wanted.why)
         return self._described(name, pool, version, wanted)
 

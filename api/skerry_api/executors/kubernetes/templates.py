@@ -13,7 +13,7 @@ from skerry_api.storage.launches import Launch
 from skerry_objects import names
 from skerry_objects.models import Metadata
 from skerry_objects.pod_templates import PodTemplate, Resources
-from skerry_objects.runner_pools import RunnerPool, RunnerPoolSpec
+from skerry_objects.runner_pools import IdleRequests, RunnerPool, RunnerPoolSpec
 from skerry_objects.task_runs import TaskRun, TaskRunSpec
 from skerry_objects.workflows import WorkflowSpec
 
@@ -30,12 +30,14 @@ class PodDefaults:
         cpu_ratio: how much of a plan's CPU the scheduler sets aside; the limit is the whole.
         memory_ratio: the same of its memory.
         template: a `SharedTemplate` as JSON; what a Workflow says goes before.
+        idle_requests: what a Pod that waits requests in place of that; None: the same.
     """
 
     service_account: str | None = None
     cpu_ratio: float = 1.0
     memory_ratio: float = 1.0
     template: Mapping[str, Any] = field(default_factory=dict)
+    idle_requests: IdleRequests | None = None
 
 
 def task_run(launch: Launch, pod: str | None = None) -> TaskRun:
@@ -98,9 +100,21 @@ def runner_pool(
             isolation=source.get("isolation", "container"),
             capacity=source.get("capacity", 1),
             replicas=replicas,
+            idle_requests=defaults.idle_requests,
             template=template,
         ),
     )
+
+
+def pool_change(pool: RunnerPool, defaults: PodDefaults, replicas: int) -> dict[str, Any]:
+    """The merge patch that makes a RunnerPool of before as it is wanted now; empty when it is so. Its template stays."""
+    before, after = pool.spec.idle_requests, defaults.idle_requests
+    change: dict[str, Any] = {}
+    if pool.spec.replicas != replicas:
+        change["replicas"] = replicas
+    if before != after:
+        change["idleRequests"] = None if after is None else after.model_dump(mode="json", by_alias=True)
+    return {"spec": change} if change else {}
 
 
 def _amounts(plan: Plan, cpu_ratio: float = 1.0, memory_ratio: float = 1.0) -> dict[str, str]:

@@ -10,6 +10,9 @@ SKERRY_MEMORY_REQUEST_RATIO: {{ .Values.tasks.memoryRequestRatio | toJson | quot
 SKERRY_WARM_MIN: {{ .Values.tasks.warm.min | toJson | quote }}
 SKERRY_WARM_MAX: {{ .Values.tasks.warm.max | toJson | quote }}
 SKERRY_WARM_IDLE_SECONDS: {{ .Values.tasks.warm.idleSeconds | toJson | quote }}
+{{- with .Values.tasks.warm.idleRequests }}
+SKERRY_WARM_IDLE_REQUESTS: {{ toJson . | quote }}
+{{- end }}
 {{- with .Values.tasks.template }}
 SKERRY_POD_TEMPLATE: {{ toJson . | quote }}
 {{- end }}
