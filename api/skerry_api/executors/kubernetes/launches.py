@@ -90,6 +90,8 @@ class Launches:
         self._due = math.inf
         self._making_pool = asyncio.Lock()
         self._next_resync = 0.0
+        # When the queue is to be looked at again: not for every change of a TaskRun, of which each run has several.
+        self._look_at = 0.0
         self._seen = seen
         self._standbys = standbys
 
@@ -100,6 +102,7 @@ class Launches:
 
     def wake(self) -> None:
         """There may be something to launch."""
+        self._look_at = 0.0
         self._wake.set()
 
     def pool_changed(self, name: str, *, is_there: bool) -> None:
@@ -126,6 +129,7 @@ class Launches:
 
     async def _pass(self) -> None:
         self._wake.clear()
+        now = time.time()
         names, self._dirty = self._dirty, set()
         if time.monotonic() >= self._next_resync:
             self._next_resync = time.monotonic() + RESYNC_SECONDS
@@ -134,19 +138,20 @@ class Launches:
         try:
             async with self._engine.database.transaction() as connection:
                 await plan_anew(connection)
-                queued = await launches.fetch_launchable(connection, MOST_WAITING)
+                queued: list[Launch] = []
+                if time.monotonic() >= self._look_at or now >= self._due:
+                    # Set before the queue is read: whoever wakes meanwhile is heard.
+                    self._look_at = time.monotonic() + POLL_SECONDS
+                    queued = self._in_need(await launches.fetch_launchable(connection, MOST_WAITING), now)
                 adoptable = await launches.fetch_adoptable(connection, MOST_ADOPTED)
                 known = await launches.fetch_open(connection, list(names)) if names else {}
                 ending = [name for name in names - known.keys() if self._has_live_pod(name)]
                 self._canceled = await launches.fetch_canceled(connection, ending) if ending else frozenset()
             await self._places.write(names)
             known |= {launch.run: launch for launch in queued}
-            queued = in_need(queued, coming(self._standbys.objects.values()), self._is_launched, time.time())
-            self._metrics.waits(launch.pool for launch in queued if self._is_launched(launch))
             due = {launch.run for launch in queued}
             # Of what is delayed only that is known which changed just now: a moment from before still counts.
             delayed = [self._due, *(launch.ready_at for launch in known.values() if launch.run not in due)]
-            now = time.time()
             self._due = min((moment for moment in delayed if moment > now), default=math.inf)
             await self._adopt(adoptable)
             taken = {launch.run for launch in adoptable}
@@ -155,6 +160,14 @@ class Launches:
         except BaseException:
             self._dirty |= names
             raise
+
+    def _in_need(self, found: Sequence[Launch], now: float) -> list[Launch]:
+        """Those that have or need Pods of their own."""
+        if len(found) == MOST_WAITING:
+            self._look_at = 0.0  # When one of them begins, another is to be launched.
+        queued = in_need(found, coming(self._standbys.objects.values()), self._is_launched, now)
+        self._metrics.waits(launch.pool for launch in queued if self._is_launched(launch))
+        return queued
 
     async def _adopt(self, adoptable: Sequence[Launch]) -> None:
         """Have TaskRuns say which waiting Pods took their attempts, and take note of those that do."""
