@@ -24,13 +24,15 @@ FLOOR_REQUESTS = 200
 
 
 async def latency(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
-    """Runs one at a time: cold, and in Pods that wait; and a request that only reads."""
+    """Runs one at a time: cold, and in Pods that wait, with pauses and without; and a request that only reads."""
     cold = await claims.cold(bench, options.cold)
     floor = await claims.requests(bench, FLOOR_REQUESTS)
-    warm = await claims.one_at_a_time(bench, options.runs)
+    warm = await claims.one_after_another(bench, options.runs)
+    paused = await claims.after_a_pause(bench, options.runs // 4)
     return {
         "to code ms": percentiles(warm.code),
         "to result ms": percentiles(warm.result),
+        "after a pause, to code ms": percentiles(paused.code),
         "cold, to code ms": percentiles(cold.code),
         "request that reads ms": percentiles(floor),
     }
