@@ -80,10 +80,10 @@ def test_pods_that_wait_request_what_holds_for_all_workflows() -> None:
     [
         (SMALL, SMALL, 1, {}),
         (None, None, 1, {}),
-        (SMALL, SMALL, 3, {"spec": {"replicas": 3}}),
-        (None, SMALL, 1, {"spec": {"idleRequests": {"cpu": "50m", "memory": "64Mi"}}}),
-        (SMALL, IdleRequests(cpu="1"), 1, {"spec": {"idleRequests": {"cpu": "1", "memory": None}}}),
-        (SMALL, None, 0, {"spec": {"replicas": 0, "idleRequests": None}}),
+        (SMALL, SMALL, 3, {"replicas": 3}),
+        (None, SMALL, 1, {"idleRequests": {"cpu": "50m", "memory": "64Mi"}}),
+        (SMALL, IdleRequests(cpu="1"), 1, {"idleRequests": {"cpu": "1", "memory": None}}),
+        (SMALL, None, 0, {"replicas": 0, "idleRequests": None}),
     ],
 )
 def test_a_pool_follows_what_is_wanted_now(

@@ -102,6 +102,8 @@ class Pools:
         # What the record says; None until this replica has removed what the one that led before left of pools that are gone.
         self._written: dict[str, PoolRecord] | None = None
         self._dismissed: dict[str, float] = {}
+        # Pools that were told how small their Pods may wait: definitions older than this release drop it.
+        self._told: set[str] = set()
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -243,9 +245,12 @@ class Pools:
         else:
             wanted = wish_shared(policy, counts.loads, pool.spec.capacity, standing, now)
         change = templates.pool_change(pool, self._pods, wanted.count)
+        if "idleRequests" in change and name in self._told:
+            del change["idleRequests"]
         if change:
             with self._metrics.asking():
-                await self._client.patch(RUNNER_POOLS, self._namespace, name, change)
+                await self._client.patch(RUNNER_POOLS, self._namespace, name, {"spec": change})
+            self._told.add(name)
         if pool.spec.replicas != wanted.count:
             log.info("pool_sized", pool=name, replicas=wanted.count, before=pool.spec.replicas, why=wanted.why)
         return self._described(name, pool, version, wanted)

@@ -107,14 +107,14 @@ def runner_pool(
 
 
 def pool_change(pool: RunnerPool, defaults: PodDefaults, replicas: int) -> dict[str, Any]:
-    """The merge patch that makes a RunnerPool of before as it is wanted now; empty when it is so. Its template stays."""
+    """What of a RunnerPool's spec is to change, as a merge patch; empty when it is as wanted. Its template stays."""
     before, after = pool.spec.idle_requests, defaults.idle_requests
     change: dict[str, Any] = {}
     if pool.spec.replicas != replicas:
         change["replicas"] = replicas
     if before != after:
         change["idleRequests"] = None if after is None else after.model_dump(mode="json", by_alias=True)
-    return {"spec": change} if change else {}
+    return change
 
 
 def _amounts(plan: Plan, cpu_ratio: float = 1.0, memory_ratio: float = 1.0) -> dict[str, str]:
