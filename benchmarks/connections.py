@@ -7,8 +7,12 @@ with a length or in chunks, keep-alive. It does not follow redirects, decompress
 
 import asyncio
 import json
+import time
 from typing import Any
 from urllib.parse import urlsplit
+
+# uvicorn closes connections after five seconds without a request: one must not be sent at that very moment.
+IDLE_SECONDS = 4.0
 
 
 class UnexpectedAnswerError(Exception):
@@ -25,7 +29,7 @@ class Connections:
         self._host, self._port = parts.hostname, parts.port or 80
         lines = {"Host": parts.netloc, "Accept": "application/json", **(headers or {})}
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
 
     async def get(self, path: str) -> Any:
         """Read one resource.
@@ -50,7 +54,7 @@ class Connections:
 
     async def close(self) -> None:
         """Close the idle connections."""
-        for _, writer in self._idle:
+        for _, writer, _ in self._idle:
             writer.close()
         self._idle.clear()
 
@@ -59,7 +63,7 @@ class Connections:
         writer.write(request)
         status, keep, body = await _answer(reader)
         if keep:
-            self._idle.append((reader, writer))
+            self._idle.append((reader, writer, time.monotonic()))
         else:
             writer.close()
         if not 200 <= status < 300:
@@ -68,8 +72,8 @@ class Connections:
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._idle:
-            reader, writer = self._idle.pop()
-            if not reader.at_eof():
+            reader, writer, since = self._idle.pop()
+            if not reader.at_eof() and time.monotonic() - since < IDLE_SECONDS:
                 return reader, writer
             writer.close()
         return await asyncio.open_connection(self._host, self._port)

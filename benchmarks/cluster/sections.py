@@ -28,7 +28,7 @@ async def latency(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
     cold = await claims.cold(bench, options.cold)
     floor = await claims.requests(bench, FLOOR_REQUESTS)
     warm = await claims.one_after_another(bench, options.runs)
-    paused = await claims.after_a_pause(bench, options.runs // 4)
+    paused = await claims.after_a_pause(bench, options.runs // 10)
     return {
         "to code ms": percentiles(warm.code),
         "to result ms": percentiles(warm.result),

@@ -55,7 +55,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks.cluster.warm", description=DESCRIPTION)
     parser.add_argument("--only", type=_chosen, default=list(SECTIONS), help=f"parts, of {','.join(SECTIONS)}")
     numbers = {
-        "runs": (200, "latency: runs one after another in Pods that wait, and a quarter as many with pauses"),
+        "runs": (200, "latency: runs one after another in Pods that wait, and a tenth as many with pauses"),
         "cold": (10, "latency: runs one at a time in Pods of their own"),
         "burst": (50, "burst: runs at once, while as many Pods wait"),
         "rounds": (3, "burst: how often"),

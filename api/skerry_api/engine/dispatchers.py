@@ -76,8 +76,8 @@ class Dispatcher:
         self._registry = registry
         self._peers = peers
         self._pools: dict[str, Pool] = {}
-        # Called when work is queued or becomes ready, for an executor that starts runners on demand.
-        self.on_queued: Callable[[], None] | None = None
+        # Called with its pool when work is queued or becomes ready, for an executor that starts runners on demand.
+        self.on_queued: Callable[[str], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def join(self, slot: Slot) -> None:
@@ -145,7 +145,7 @@ class Dispatcher:
     def wake(self, pool_name: str) -> None:
         """A pool may have ready work."""
         if self.on_queued is not None:
-            self.on_queued()
+            self.on_queued(pool_name)
         pool = self._pools.get(pool_name)
         if pool is not None:
             pool.queued = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ CHANNEL = "skerry"
 IDS_PER_MESSAGE = 200
 RECONNECT_SECONDS = 1.0
 # What is told so soon after a message goes with the next: alone it goes at once, and under load a hundred a second are enough.
+# Runs wait for what is told of pools: that need not wait for what was told of ends.
 GATHER_SECONDS = 0.01
 
 
@@ -54,6 +56,8 @@ class Peers:
         self._sending: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
         self._is_stopping = False
+        self._is_urgent = asyncio.Event()
+        self._told_of_pools = 0.0
         self.others = 0
 
     def start(self) -> None:
@@ -73,6 +77,8 @@ class Peers:
                 self._outgoing[kind][value] = None
         if registry:
             self._flags.add("registry")
+        if pool is not None and time.monotonic() - self._told_of_pools > GATHER_SECONDS:
+            self._is_urgent.set()
         self._send_soon()
 
     def _send_soon(self) -> None:
@@ -86,8 +92,13 @@ class Peers:
                 self._flags.clear()
                 for kind, values in self._outgoing.items():
                     payload[kind] = [values.popitem()[0] for _ in range(min(len(values), IDS_PER_MESSAGE // 3))]
+                self._is_urgent.clear()
+                if payload["pools"]:
+                    self._told_of_pools = time.monotonic()
                 await self._notifications.send(orjson.dumps(payload).decode())
-                await asyncio.sleep(GATHER_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(GATHER_SECONDS):
+                        await self._is_urgent.wait()
         except Unavailable as away:
             # The others' polls find it.
             log.warning("notify_failed", error=away.message)

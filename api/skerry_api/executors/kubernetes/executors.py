@@ -154,8 +154,8 @@ class KubernetesExecutor:
         releases = Releases(self._engine, client, namespace, self._pods, seen, pools, metrics)
         sizes = Pools(self._engine, client, namespace, self._pods, self._warm, pools, seen, runs, metrics, self._usages)
 
-        def queued() -> None:
-            launches.wake()
+        def queued(pool: str) -> None:
+            launches.wake(pool)
             sizes.wake()
 
         self._engine.dispatcher.on_queued = queued

@@ -35,7 +35,7 @@ from skerry_api.executors.kubernetes.decisions import (
 from skerry_api.executors.kubernetes.metrics import Metrics
 from skerry_api.executors.kubernetes.places import Places
 from skerry_api.executors.kubernetes.reflections import Reflection
-from skerry_api.executors.kubernetes.standbys import coming, in_need
+from skerry_api.executors.kubernetes.standbys import HANDOVER_SECONDS, coming, in_need, waiting
 from skerry_api.executors.kubernetes.templates import PodDefaults
 from skerry_api.storage import launches
 from skerry_api.storage.assignments import fetch_assignment
@@ -92,6 +92,9 @@ class Launches:
         self._next_resync = 0.0
         # When the queue is to be looked at again: not for every change of a TaskRun, of which each run has several.
         self._look_at = 0.0
+        self._is_crowded = False
+        # Runs of the present moment may be given to Pods that wait, by whichever replica those are connected to.
+        self._handing_over: asyncio.TimerHandle | None = None
         self._seen = seen
         self._standbys = standbys
 
@@ -100,10 +103,23 @@ class Launches:
         self._dirty.add(name)
         self._wake.set()
 
-    def wake(self) -> None:
-        """There may be something to launch."""
+    def wake(self, pool: str) -> None:
+        """There may be something to launch in a pool."""
+        seen = self._standbys.objects.get(pool)
+        if seen is not None and waiting(seen):
+            self._wake_later()
+        else:
+            self._wake_now()
+
+    def _wake_now(self) -> None:
+        self._handing_over = None
         self._look_at = 0.0
         self._wake.set()
+
+    def _wake_later(self) -> None:
+        if self._handing_over is None:
+            loop = asyncio.get_running_loop()
+            self._handing_over = loop.call_later(HANDOVER_SECONDS, self._wake_now)
 
     def pool_changed(self, name: str, *, is_there: bool) -> None:
         """A RunnerPool came, changed or went: somebody may have removed one that is still needed."""
@@ -139,7 +155,7 @@ class Launches:
             async with self._engine.database.transaction() as connection:
                 await plan_anew(connection)
                 queued: list[Launch] = []
-                if time.monotonic() >= self._look_at or now >= self._due:
+                if self._is_crowded or time.monotonic() >= self._look_at or now >= self._due:
                     # Set before the queue is read: whoever wakes meanwhile is heard.
                     self._look_at = time.monotonic() + POLL_SECONDS
                     queued = self._in_need(await launches.fetch_launchable(connection, MOST_WAITING), now)
@@ -163,9 +179,13 @@ class Launches:
 
     def _in_need(self, found: Sequence[Launch], now: float) -> list[Launch]:
         """Those that have or need Pods of their own."""
-        if len(found) == MOST_WAITING:
-            self._look_at = 0.0  # When one of them begins, another is to be launched.
-        queued = in_need(found, coming(self._standbys.objects.values()), self._is_launched, now)
+        # When one of so many begins, another is to be launched.
+        self._is_crowded = len(found) == MOST_WAITING
+        pools = self._standbys.objects.values()
+        idle = {pool.metadata.name: waiting(pool) for pool in pools}
+        queued = in_need(found, coming(pools), idle, self._is_launched, now)
+        if len(queued) < len(found) and any(now - launch.ready_at <= HANDOVER_SECONDS for launch in found):
+            self._wake_later()
         self._metrics.waits(launch.pool for launch in queued if self._is_launched(launch))
         return queued
 
