@@ -57,7 +57,7 @@ class Peers:
         self._listening: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._is_urgent = asyncio.Event()
-        self._told_of_pools = 0.0
+        self._told_of_pools = float("-inf")
         self.others = 0
 
     def start(self) -> None:
