@@ -128,7 +128,8 @@ def _unneeded(scene: PoolScene, idle: Sequence[Pod], live: Sequence[Pod], fresh:
     gone = [pod for pod in ended if _kept_for(scene, pod) <= timedelta(0)]
     wanted = scene.pool.spec.replicas
     serves = sum(_runs(scene, pod) for pod in fresh) >= wanted
-    stale = [pod for pod in live if pod not in fresh and (serves or _has_no_work(scene, pod))]
+    good = {pod.name for pod in fresh}
+    stale = [pod for pod in live if pod.name not in good and (serves or _has_no_work(scene, pod))]
     workless = [pod for pod in fresh if _has_no_work(scene, pod)]
     youngest_first = sorted(workless, key=lambda pod: -pod.created_at.timestamp())
     return [*gone, *stale, *youngest_first[: max(0, len(fresh) - wanted)]]
