@@ -26,6 +26,7 @@ class Write:
         resource: With its subresource: `pods/status`.
         name: Empty where the API server chose it.
         ended: When the answer was complete, seconds since the epoch.
+        owner: The controller of what was created, where the log has its body; else empty.
     """
 
     user: str
@@ -34,6 +35,7 @@ class Write:
     name: str
     accepted: bool
     ended: float
+    owner: str = ""
 
 
 class Trail:
@@ -75,7 +77,7 @@ def steps(writes: Iterable[Write], resource: str, began: float, run_seconds: flo
         writes: Of one load.
         resource: `taskruns` or `jobs`.
         began: When the load began, seconds since the epoch.
-        run_seconds: How long Pods run.
+        run_seconds: How long Pods run; infinite if they run on.
     """
     told: dict[str, list[float]] = {name: [] for name in ("object", "Pod", "node")}
     status: dict[str, list[float]] = {}
@@ -124,4 +126,10 @@ def _write(event: dict[str, Any]) -> Write:
         name=of.get("name", ""),
         accepted=event.get("responseStatus", {}).get("code", 500) < 300,
         ended=datetime.fromisoformat(event["stageTimestamp"]).timestamp(),
+        owner=_owner(event.get("requestObject") or {}),
     )
+
+
+def _owner(body: dict[str, Any]) -> str:
+    references = body.get("metadata", {}).get("ownerReferences") or ()
+    return next((each["name"] for each in references if each.get("controller")), "")

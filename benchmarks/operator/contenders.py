@@ -86,11 +86,12 @@ def measured(contender: Contender, runs: int, rate: float) -> Round:
         benches.prepare(plane)
         if contender is SKERRY:
             operators.active(plane)
-        warm_up = [f"warm-{number}" for number in range(min(WARM_UP_RUNS, runs))]
+        make = workloads.job if contender is JOBS else workloads.task_run
+        warm_up = [make(f"warm-{number}") for number in range(min(WARM_UP_RUNS, runs))]
         loads.run(plane, contender.resource, warm_up, rate, workloads.outcome)
         watch, began = usages.Watch({name: [pid] for name, pid in parts(plane).items()}), time.monotonic()
-        names = [f"run-{number}" for number in range(runs)]
-        load = loads.run(plane, contender.resource, names, rate, workloads.outcome)
+        bodies = [make(f"run-{number}") for number in range(runs)]
+        load = loads.run(plane, contender.resource, bodies, rate, workloads.outcome)
         cost, seconds = watch.cost(), time.monotonic() - began
         return _round(contender, load, runs, cost, seconds, peak_bytes(plane.parts[contender.part]))
 

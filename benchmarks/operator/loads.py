@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.operator import audits, credentials, workloads
+from benchmarks.operator import audits, credentials
 from benchmarks.operator.audits import Trail, Write
 from benchmarks.operator.planes import NAMESPACE, Plane
 from benchmarks.processes import BenchmarkError
@@ -38,43 +38,55 @@ class Load:
     writes: list[Write]
 
 
-def run(plane: Plane, resource: Resource, names: list[str], rate: float, done: Done) -> Load:
-    """Create TaskRuns or Jobs and wait until all are `done`.
+def run(
+    plane: Plane, resource: Resource, bodies: list[Json], rate: float, done: Done, others: Sequence[Resource] = ()
+) -> Load:
+    """Create TaskRuns, Jobs or RunnerPools and wait until all are `done`.
 
     Args:
         plane: Where.
-        resource: Which of the two.
-        names: Of the objects.
+        resource: Which of them.
+        bodies: The objects.
         rate: How many a second are asked for, if the API server takes them.
         done: Whether an object came to the end that is waited for; None: not yet, False: to another.
+        others: Kinds of which all objects must be done too.
 
     Raises:
         BenchmarkError: One was refused or came to another end, or nothing has moved for a while.
     """
     try:
-        return asyncio.run(_run(plane, resource, names, rate, done))
+        return asyncio.run(_run(plane, resource, bodies, rate, done, others))
     except ExceptionGroup as problems:
         raise BenchmarkError(f"{resource.plural}: {problems.exceptions[0]}") from problems
     except (ApiError, Unreachable) as problem:
         raise BenchmarkError(f"{resource.plural}: {problem}") from problem
 
 
-async def _run(plane: Plane, resource: Resource, names: list[str], rate: float, done: Done) -> Load:
-    make = workloads.job if resource == workloads.JOBS else workloads.task_run
-    bodies, trail = [make(name) for name in names], Trail(plane.audit)
+async def _run(
+    plane: Plane, resource: Resource, bodies: list[Json], rate: float, done: Done, others: Sequence[Resource]
+) -> Load:
+    names, trail = [body["metadata"]["name"] for body in bodies], Trail(plane.audit)
     async with Client(plane.configuration(credentials.CLIENT), connections=AT_ONCE) as client:
 
         async def over() -> bool:
-            items, _ = await client.list(resource, NAMESPACE)
-            ends = {item["metadata"]["name"]: done(resource, item) for item in items}
-            wrong = [name for name in names if ends.get(name) is False]
-            if wrong:
-                raise BenchmarkError(f"{len(wrong)} {resource.plural} came to a wrong end, such as {wrong[0]}")
-            return all(ends.get(name) for name in names)
+            return await _are_done(client, resource, names, done) and all(
+                [await _are_done(client, other, None, done) for other in others]
+            )
 
         began = time.time()
         await _create(client, resource, bodies, rate)
         return Load(began, await _until(over, trail, resource.plural))
+
+
+async def _are_done(client: Client, resource: Resource, names: Collection[str] | None, done: Done) -> bool:
+    """Whether the objects of these names, or all, came to the end that is waited for."""
+    items, _ = await client.list(resource, NAMESPACE)
+    ends = {item["metadata"]["name"]: done(resource, item) for item in items}
+    asked = ends if names is None else names
+    wrong = [name for name in asked if ends.get(name) is False]
+    if wrong:
+        raise BenchmarkError(f"{len(wrong)} {resource.plural} came to a wrong end, such as {wrong[0]}")
+    return all(ends.get(name) for name in asked)
 
 
 async def _create(client: Client, resource: Resource, bodies: list[Json], rate: float) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 Json = dict[str, Any]
 
 COUNT = 20
+# As many as a kubelet takes where nothing else is set.
+KUBELET_PODS = 110
 # Room for everything: the scheduler must not be what is measured.
 CAPACITY = {"cpu": "4k", "memory": "16Ti", "pods": "10k"}
 # Without Leases KWOK's nodes become NotReady, and their Pods are evicted.
@@ -34,6 +37,9 @@ containerStatuses:
   started: true
   restartCount: 0
   state: {running: {startedAt: {{ $began | Quote }}}}
+  resources:
+    requests: {cpu: {{ .resources.requests.cpu | Quote }}, memory: {{ .resources.requests.memory | Quote }}}
+    limits: {cpu: {{ .resources.limits.cpu | Quote }}, memory: {{ .resources.limits.memory | Quote }}}
 {{ end }}
 """
 _SUCCEEDED = """
@@ -49,18 +55,29 @@ containerStatuses:
   state: {terminated: {exitCode: 0, reason: Completed, startedAt: {{ $began | Quote }}, finishedAt: {{ $began | Quote }}}}
 {{ end }}
 """
+# As a kubelet does, KWOK says which resources a Pod has, or the API server would not let it be resized; and says it again then.
+_IS_RESIZED = """
+if .status.phase == "Running" and .status.containerStatuses[0].resources != .spec.containers[0].resources
+then "yes" else "no" end
+"""
 
 
-def nodes() -> list[Json]:
-    """As many as make the scheduler choose."""
+def nodes(count: int = COUNT, pods: int | None = None) -> list[Json]:
+    """Nodes, by default as many as make the scheduler choose.
+
+    Args:
+        count: How many.
+        pods: The most that each takes; None: as many as there are.
+    """
+    capacity = CAPACITY if pods is None else CAPACITY | {"pods": str(pods)}
     return [
         {
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": {"name": f"kwok-{number}", "annotations": {"kwok.x-k8s.io/node": "fake"}},
-            "status": {"allocatable": CAPACITY, "capacity": CAPACITY},
+            "status": {"allocatable": capacity, "capacity": capacity},
         }
-        for number in range(COUNT)
+        for number in range(count)
     ]
 
 
@@ -81,15 +98,18 @@ def configuration(run_seconds: float | None) -> str:
         _stage("run", {"phase": "Pending"}, {"statusTemplate": _RUNNING}),
         _stage("remove", {"deleted": True}, {"finalizers": {"empty": True}, "delete": True}),
     ]
-    if run_seconds is not None:
+    if run_seconds is None:
+        rules = [{"key": _IS_RESIZED.strip(), "operator": "In", "values": ["yes"]}]
+        documents.append(_stage("resize", {}, {"statusTemplate": _RUNNING}, rules=rules))
+    else:
         delay = {"durationMilliseconds": round(run_seconds * 1000)}
         documents.append(_stage("succeed", {"phase": "Running"}, {"statusTemplate": _SUCCEEDED}, delay))
     return "\n---\n".join(json.dumps(document) for document in documents)
 
 
-def _stage(name: str, when: Json, following: Json, delay: Json | None = None) -> Json:
+def _stage(name: str, when: Json, following: Json, delay: Json | None = None, rules: Sequence[Json] = ()) -> Json:
     deleted = "Exists" if when.get("deleted") else "DoesNotExist"
-    rules: list[Json] = [{"key": ".metadata.deletionTimestamp", "operator": deleted}]
+    rules = [*rules, {"key": ".metadata.deletionTimestamp", "operator": deleted}]
     if "phase" in when:
         rules.append({"key": ".status.phase", "operator": "In", "values": [when["phase"]]})
     spec = {

@@ -26,13 +26,21 @@ RATE, BURST = 1000, 2000
 # Its default is 5, the operator's 16.
 JOB_SYNCS = 20
 NAMESPACE = "benchmark"
-# Where every write to the namespace of the measurement goes, and nothing else.
+# Where every write to the namespace of the measurement goes, and nothing else. The API server names the Pods of Jobs itself:
+# only their bodies tell whose they are.
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
     "rules": [
         {"level": "None", "verbs": ["get", "list", "watch"]},
+        {
+            "level": "Request",
+            "users": [credentials.JOB_CONTROLLER],
+            "verbs": ["create"],
+            "resources": [{"group": "", "resources": ["pods"]}],
+            "namespaces": [NAMESPACE],
+        },
         {"level": "Metadata", "namespaces": [NAMESPACE]},
         {"level": "None"},
     ],

@@ -10,13 +10,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.operator import claim_tables
+from benchmarks.operator.claims import Stretch
 from benchmarks.operator.contenders import CONTENDERS, JOBS, SKERRY, Contender, Round
+from benchmarks.operator.layouts import MEGABYTE, PARTS, each_ms, table
 from benchmarks.operator.restarts import Restart
 from benchmarks.tables import FILE_WIDTH, figure
 
-MEGABYTE = 1_000_000
-PARTS = ("client", "operator", "controller manager", "API server", "etcd", "scheduler", "kwok")
 CREATED, COMPLETED = "Pod", "end recorded"
+# The bound of agent-sandbox's CI, with nodes that only pretend.
+CLAIM_P99_MS = 500
 
 
 @dataclass
@@ -25,6 +28,7 @@ class Found:
 
     Attributes:
         rounds: By contender's name; as many for each unless something failed.
+        claims: By contender's name, those stretches that came to their end.
         problem: Why something is missing.
     """
 
@@ -32,6 +36,7 @@ class Found:
     conditions: dict[str, Any]
     rounds: dict[str, list[Round]] = field(default_factory=lambda: {each.name: [] for each in CONTENDERS})
     restart: Restart | None = None
+    claims: dict[str, list[Stretch]] = field(default_factory=lambda: {each.name: [] for each in CONTENDERS})
     problem: str | None = None
 
     def json(self) -> dict[str, Any]:
@@ -41,6 +46,7 @@ class Found:
             "conditions": self.conditions,
             "rounds": {name: [each.json() for each in rounds] for name, rounds in self.rounds.items()},
             "restart": self.restart and self.restart.json(),
+            "claims": {name: [each.json() for each in stretches] for name, stretches in self.claims.items()},
             "aims": [{**vars(aim), "met": aim.met} for aim in aims(self)],
             "problem": self.problem,
         }
@@ -83,6 +89,16 @@ def aims(found: Found) -> list[Aim]:
             Aim("restart, needless writes", restart.needless(), 0),
             Aim("restart, peak MB", restart.peak_bytes / MEGABYTE, memory),
         ]
+    return made + _claim_aims(found)
+
+
+def _claim_aims(found: Found) -> list[Aim]:
+    own, theirs = (claim_tables.steady(found.claims, each) for each in (SKERRY, JOBS))
+    made = []
+    if own is not None and own.lags is not None and own.lags.pod is not None:
+        made.append(Aim("claims, steady, lag p99 ms", own.lags.pod.p99, CLAIM_P99_MS))
+    if own is not None and theirs is not None:
+        made.append(Aim("claims, peak MB, x Jobs'", own.peak_bytes / theirs.peak_bytes, 1))
     return made
 
 
@@ -93,12 +109,16 @@ def show(found: Found) -> None:
         console = Console(width=FILE_WIDTH)
     measured = [(each, rounds) for each in CONTENDERS if (rounds := found.rounds[each.name])]
     if measured:
-        for table in (_rates(found.runs, measured), _costs(measured), _steps(measured)):
-            console.print(table)
+        for each in (_rates(found.runs, measured), _costs(measured), _steps(measured)):
+            console.print(each)
         for line in _writes(measured) + _shared(found):
             console.print(line, highlight=False)
     if found.restart is not None:
         console.print(_restart(found.restart), highlight=False)
+    for told in claim_tables.tables(found.claims):
+        console.print(told)
+    for line in claim_tables.lines(found.claims):
+        console.print(line, highlight=False)
     if made := aims(found):
         console.print(_aims(made))
     if found.problem:
@@ -110,7 +130,7 @@ Measured = Sequence[tuple[Contender, Sequence[Round]]]
 
 
 def _rates(runs: int, measured: Measured) -> Table:
-    table = _table(
+    made = table(
         f"{runs:,} runs, {max(len(rounds) for _, rounds in measured)} round(s)",
         "objects\ncreated/s",
         "Pods created/s\nmedian (range)",
@@ -122,7 +142,7 @@ def _rates(runs: int, measured: Measured) -> Table:
         "its process\npeak MB",
     )
     for each, rounds in measured:
-        table.add_row(
+        made.add_row(
             each.name,
             figure(median(one.rate("object") for one in rounds)),
             _spread(rounds, CREATED),
@@ -133,32 +153,32 @@ def _rates(runs: int, measured: Measured) -> Table:
             figure(median(one.refused / one.runs for one in rounds)),
             figure(max(one.peak_bytes for one in rounds) / MEGABYTE),
         )
-    return table
+    return made
 
 
 def _costs(measured: Measured) -> Table:
-    table = _table("CPU ms/run of each process, median", *PARTS, "all", "others, % of\none core")
+    made = table("CPU ms/run of each process, median", *PARTS, "all", "others, % of\none core")
     for each, rounds in measured:
-        table.add_row(
+        made.add_row(
             each.name,
             *(figure(median(_cpu(one, part) for one in rounds)) for part in PARTS),
-            figure(median(sum(one.spent.values()) * 1000 / one.runs for one in rounds)),
+            figure(median(each_ms(sum(one.spent.values()), one.runs) for one in rounds)),
             figure(median(one.others * 100 / one.seconds for one in rounds)),
         )
-    return table
+    return made
 
 
 def _steps(measured: Measured) -> Table:
     names = list(measured[0][1][0].steps)
-    table = _table("Seconds until half / all had come so far, median", *names)
+    made = table("Seconds until half / all had come so far, median", *names)
     for each, rounds in measured:
         cells = []
         for name in names:
             half = median(one.steps[name].half for one in rounds)
             last = median(one.steps[name].last for one in rounds)
             cells.append(f"{figure(half)} / {figure(last)}")
-        table.add_row(each.name, *cells)
-    return table
+        made.add_row(each.name, *cells)
+    return made
 
 
 def _writes(measured: Measured) -> list[str]:
@@ -191,20 +211,12 @@ def _restart(restart: Restart) -> str:
     )
 
 
-def _aims(made: Sequence[Aim]) -> Table:
-    table = _table("Aims on two cores", "figure", "aim", "met")
-    for aim in made:
+def _aims(aimed: Sequence[Aim]) -> Table:
+    made = table("Aims on two cores", "figure", "aim", "met")
+    for aim in aimed:
         sign = "≥" if aim.at_least else "≤"
-        table.add_row(aim.name, figure(aim.value), f"{sign} {aim.limit:g}", "yes" if aim.met else "no")
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
+        made.add_row(aim.name, figure(aim.value), f"{sign} {aim.limit:g}", "yes" if aim.met else "no")
+    return made
 
 
 def _spread(rounds: Sequence[Round], step: str) -> str:
@@ -214,4 +226,4 @@ def _spread(rounds: Sequence[Round], step: str) -> str:
 
 
 def _cpu(one: Round, part: str) -> float:
-    return one.spent.get(part, 0.0) * 1000 / one.runs
+    return each_ms(one.spent.get(part, 0.0), one.runs)

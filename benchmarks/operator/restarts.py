@@ -8,14 +8,14 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.operator import audits, benches, credentials, loads, operators, planes
+from benchmarks.operator import audits, benches, credentials, loads, operators, planes, workloads
 from benchmarks.operator.audits import Trail
 from benchmarks.operator.contenders import peak_bytes
 from benchmarks.operator.operators import Operator
 from benchmarks.operator.planes import Plane
 from benchmarks.processes import BenchmarkError
 from benchmarks.stages import Stage
-from skerry_objects.clients import TASK_RUNS, Resource
+from skerry_objects.clients import TASK_RUNS
 
 POLL_SECONDS = 0.1
 SETTLE_SECONDS = 120.0
@@ -69,16 +69,12 @@ def measured(runs: int, rate: float) -> Restart:
         plane = planes.started(stage, run_seconds=None)
         benches.prepare(plane)
         first = operators.active(plane)
-        loads.run(plane, TASK_RUNS, [f"run-{number}" for number in range(runs)], rate, _is_running)
+        bodies = [workloads.task_run(f"run-{number}") for number in range(runs)]
+        loads.run(plane, TASK_RUNS, bodies, rate, workloads.is_running)
         before = peak_bytes(first.child.pid)
         began = time.monotonic()
         first.child.stop()
         return _restarted(plane, runs, time.monotonic() - began, before)
-
-
-def _is_running(_: Resource, item: dict[str, Any]) -> bool | None:
-    phase = (item.get("status") or {}).get("phase")
-    return True if phase == "Running" else None if phase in (None, "Pending", "Starting") else False
 
 
 def _restarted(plane: Plane, runs: int, stop_seconds: float, before: int) -> Restart:
