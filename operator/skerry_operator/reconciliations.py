@@ -96,12 +96,13 @@ class Reconciler:
             self._metrics.reconciled(key.kind, time.perf_counter() - began)
 
     async def _task_run(self, name: str) -> float | None:
+        # Also of a run that is gone: a turn that nobody takes would be kept for ever.
+        has_turn = self.turns.take(name)
         run = self._store.task_run(name)
         if run is None:
             return None
         scene = await self._observe(run)
         decision = decide(scene, self._patience)
-        has_turn = self.turns.take(name)
         for action in decision.actions:
             if not has_turn and _says_running(action):
                 self.turns.ask(name)

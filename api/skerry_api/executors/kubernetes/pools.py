@@ -245,11 +245,12 @@ class Pools:
         else:
             wanted = wish_shared(policy, counts.loads, pool.spec.capacity, standing, now)
         change = templates.pool_change(pool, self._pods, wanted.count)
-        if "idleRequests" in change and name in self._told:
-            del change["idleRequests"]
+        if name in self._told:
+            change.pop("idleRequests", None)
         if change:
             with self._metrics.asking():
                 await self._client.patch(RUNNER_POOLS, self._namespace, name, {"spec": change})
+        if "idleRequests" in change:
             self._told.add(name)
         if pool.spec.replicas != wanted.count:
             log.info("pool_sized", pool=name, replicas=wanted.count, before=pool.spec.replicas, why=wanted.why)
