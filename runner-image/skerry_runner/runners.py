@@ -32,7 +32,7 @@ from skerry_runner.watches import MemoryWatch
 _FAREWELL_SECONDS = 5.0
 _BURIAL_SECONDS = 2.0
 # A Pod that ends costs its node more than the run did. Where one waited, others of a burst may be about to begin.
-_LINGER_SECONDS = 1.0
+_REST_SECONDS = 1.0
 # Allocations between two collections, Python's default being 700: runs leave hardly any cycles behind.
 _COLLECT_AFTER = 10_000
 
@@ -299,7 +299,7 @@ class Runner:
         if not self._leaving or self._attempts:
             return
         if self._settings.awaits_work and self._is_spent and not self._stopping:
-            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._left.set)
+            asyncio.get_running_loop().call_later(_REST_SECONDS, self._left.set)
         else:
             self._left.set()
 

@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 
+import pytest
+
 from tests.integration.runner.control_planes import PROGRAM, ControlPlane, running
 from tests.integration.runner.test_endings import until_line
 
@@ -147,3 +149,13 @@ async def test_refused_token_is_tried_again(control_plane: ControlPlane) -> None
         await asyncio.sleep(1)
         assert runner.process.returncode is None
     assert control_plane.connections == 0
+
+
+async def test_container_that_waited_rests_after_its_run(control_plane: ControlPlane) -> None:
+    place = {"SKERRY_POD_NAME": "pod-1", "SKERRY_POD_UID": "u", "SKERRY_NODE_NAME": "n"}
+    async with running(control_plane, "--isolation", "container", **place) as runner:
+        await control_plane.assign("a", "noop")
+        await control_plane.outcome("a")
+        with pytest.raises(TimeoutError):
+            await runner.leave(0.5)
+        assert await runner.leave() == 0
