@@ -1,4 +1,4 @@
-"""A queue of keys: each at most once, each in one worker at a time, new ones first, with waits and back-off of its own."""
+"""A queue of keys: each at most once, each in one worker at a time, in three lanes, with waits and back-off of its own."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Queue(Generic[Key]):
 
     def __init__(self) -> None:
         """Begin empty."""
+        self._spaced: deque[Key] = deque()
         self._new: deque[Key] = deque()
         self._ready: deque[Key] = deque()
         self._in_a_row = 0
@@ -52,13 +53,13 @@ class Queue(Generic[Key]):
 
     def __len__(self) -> int:
         """How many wait for a worker."""
-        return len(self._new) + len(self._ready)
+        return len(self._spaced) + len(self._new) + len(self._ready)
 
     def add(self, key: Key, delay: float = 0.0, *, spacing: float = 0.0, is_new: bool = False) -> None:
         """Look at `key`, now or in `delay` seconds; an earlier moment that is set already stays.
 
-        With a `spacing`, the look is at least so many seconds after the last one. What `is_new` goes before the others,
-        but does not hold them up for long.
+        With a `spacing`, the look is at least so many seconds after the last one; what is looked at so seldom need not
+        wait behind thousands of others. What `is_new` goes before the rest, but does not hold it up for long.
         """
         now = time.monotonic()
         if spacing > 0:
@@ -73,7 +74,8 @@ class Queue(Generic[Key]):
             self._again.add(key)
         elif key not in self._waiting:
             self._waiting.add(key)
-            (self._new if is_new else self._ready).append(key)
+            lane = self._spaced if key in self._looked else self._new if is_new else self._ready
+            lane.append(key)
         self._bell.set()
 
     async def run(self, workers: int, handle: Callable[[Key], Awaitable[float | None]]) -> None:
@@ -90,7 +92,7 @@ class Queue(Generic[Key]):
         while True:
             self._bell.clear()
             nearest = self._promote()
-            if self._new or self._ready:
+            if self:
                 key = self._pop()
                 self._waiting.discard(key)
                 self._active.add(key)
@@ -105,6 +107,8 @@ class Queue(Generic[Key]):
                 continue
 
     def _pop(self) -> Key:
+        if self._spaced:
+            return self._spaced.popleft()
         if self._new and (self._in_a_row < NEW_IN_A_ROW or not self._ready):
             self._in_a_row += 1
             return self._new.popleft()

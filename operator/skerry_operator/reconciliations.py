@@ -107,6 +107,8 @@ class Reconciler:
             if not has_turn and _says_running(action):
                 self.turns.ask(name)
                 continue
+            # A status that does not wait for its turn takes its Event with it.
+            has_turn = has_turn or isinstance(action, WriteStatus)
             refusal = await self._apply(run, action)
             if refusal is not None:
                 log.info("pod_refused", run=name, reason=refusal.reason, message=refusal.message)
@@ -224,7 +226,7 @@ class Reconciler:
             return None
         decision = decide_pool(scene, self._patience)
         refusal = await self._apply_pool(scene.pool, decision)
-        after = self._observe_pool(name, refusal)
+        after = self._observe_pool(name, refusal) if decision.actions else scene
         if after is None:
             return None
         await self._write(Kind.RUNNER_POOL, after.pool, pool_status(after, self._patience))

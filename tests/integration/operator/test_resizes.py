@@ -117,6 +117,7 @@ async def test_quota_without_room(world: World) -> None:
     await world.run(podName=name)
     await world.until(lambda: condition(world).get("reason") == "QuotaExceeded")
     assert (await world.until_phase("Running"))["podName"] == name
+    await world.until(lambda: {"Started", "NotResized"} <= {event["reason"] for event in world.cluster.all("events")})
     await asyncio.sleep(0.5)
     asked = resizes(world)
     assert asked < 5

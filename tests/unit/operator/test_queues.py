@@ -65,6 +65,27 @@ async def test_new_keys_go_first_but_do_not_hold_up_the_others() -> None:
     assert sorted(seen) == sorted([*news, "old 1", "old 2"])
 
 
+async def test_what_is_looked_at_seldom_waits_behind_nobody() -> None:
+    queue: Queue[str] = Queue()
+    seen: list[str] = []
+
+    async def handle(key: str) -> None:
+        seen.append(key)
+
+    for number in range(5):
+        queue.add(f"old {number}")
+        queue.add(f"new {number}", is_new=True)
+    queue.add("pool", spacing=0.2)
+    assert len(queue) == 11
+    async with working(queue, handle, workers=1):
+        await until(lambda: len(seen) == 11)
+        for number in range(5):
+            queue.add(f"new {number}", is_new=True)
+        queue.add("pool", spacing=0.0)
+        await until(lambda: len(seen) == 17)
+    assert seen[0] == seen[11] == "pool"
+
+
 async def test_key_added_while_it_is_handled_is_handled_again_and_never_twice_at_once() -> None:
     queue: Queue[str] = Queue()
     active = most = count = 0

@@ -54,8 +54,8 @@ PAUSE_SECONDS = 0.1
 RESYNC_SECONDS = 30.0
 MOST_WAITING = 200
 MOST_ADOPTED = 100
-# A runner leaves when its attempt's end is recorded; a busy node may take long to say so.
-LINGER_SECONDS = 60.0
+# A runner leaves when its attempt's end is recorded; a node on which hundreds end together said so after more than a minute.
+LINGER_SECONDS = 300.0
 REQUESTS_AT_ONCE = 16
 
 
