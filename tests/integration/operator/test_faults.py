@@ -115,8 +115,7 @@ async def test_api_server_away_for_some_seconds(world: World) -> None:
 
 
 async def test_expired_history_is_listed_again(world: World) -> None:
-    # Now and then kopf does not end its other watches when one has failed: then the next comparison finds out.
-    await world.operate(resync_seconds=5)
+    await world.operate()
     await world.pool()
     await world.run("trn-1")
     await world.until_pod()
