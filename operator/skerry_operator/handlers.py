@@ -92,43 +92,72 @@ class Ear:
 
 
 async def follow(configuration: Configuration, namespace: str, tell: Callable[[list[Event]], None]) -> None:
-    """Follow everything until cancelled; return when kopf gave up."""
+    """Follow everything until cancelled; return when one of the watches gave up."""
     stop, over = threading.Event(), asyncio.Event()
     loop, ear = asyncio.get_running_loop(), Ear(tell)
 
+    def give_up() -> None:
+        with contextlib.suppress(RuntimeError):  # The loop ended first: nobody waits any more.
+            loop.call_soon_threadsafe(over.set)
+
     def run() -> None:
         try:
-            uvloop.run(_operate(configuration, namespace, ear, stop))
+            uvloop.run(_operate(configuration, namespace, ear, stop, give_up))
         except Exception:
             log.exception("watches_failed")
         finally:
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(over.set)
+            give_up()
 
     # A daemon: should kopf not end, the process still does.
-    threading.Thread(target=run, name="kopf", daemon=True).start()
+    thread = threading.Thread(target=run, name="kopf", daemon=True)
+    thread.start()
     try:
         await over.wait()
     finally:
         stop.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await over.wait()
+        await asyncio.to_thread(thread.join, FAREWELL_SECONDS)
 
 
-async def _operate(configuration: Configuration, namespace: str, ear: Ear, stop: threading.Event) -> None:
-    try:
-        async with _session(configuration) as session:
-            await kopf.operator(
-                registry=_registry(configuration, namespace, session, ear.hear),
-                settings=_settings(),
-                namespaces=[namespace],
-                standalone=True,
-                stop_flag=stop,
-            )
-    finally:
-        # kopf waits for the flag in a thread of its own, which would keep this one from ending.
-        stop.set()
+async def _operate(
+    configuration: Configuration, namespace: str, ear: Ear, stop: threading.Event, give_up: Callable[[], None]
+) -> None:
+    asyncio.get_running_loop().set_exception_handler(_warn)
+    async with _session(configuration) as session:
+        parts = await kopf.spawn_tasks(
+            registry=_registry(configuration, namespace, session, ear.hear),
+            settings=_settings(),
+            namespaces=[namespace],
+            standalone=True,
+            stop_flag=stop,
+        )
+        try:
+            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            give_up()
+            # kopf waits for the flag in a thread of its own, which would keep this one from ending.
+            stop.set()
+            await _end()
+        for part in done:
+            part.result()
+
+
+def _warn(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tell in a line of a task that nobody waited for: watches fail together, and kopf looks at the first of them."""
+    log.warning("watch_failed", error=repr(context.get("exception") or context["message"]))
+
+
+async def _end() -> None:
+    """Cancel all tasks but this one.
+
+    kopf's own end gives watches that still run five seconds more, and cancels each only once: one that was just about to
+    connect again goes on for ever then (`streaming_block` of kopf 1.45 swallows it). What is left here is cancelled once
+    more when the loop ends.
+    """
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=FAREWELL_SECONDS / 2)
 
 
 def _registry(
