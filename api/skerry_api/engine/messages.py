@@ -1,8 +1,12 @@
-"""What runners say, read: wrong shapes raise `KeyError`, `TypeError` or `ValueError`, and nothing has happened yet."""
+"""What runners are told, and what they say.
+
+Wrong shapes of the latter raise `KeyError`, `TypeError` or `ValueError`, and nothing has happened yet.
+"""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +14,54 @@ from typing import Any
 import orjson
 
 from skerry_api.domain import ids
+from skerry_api.domain.plans import plan_named
 from skerry_api.domain.retries import Retry
 from skerry_api.domain.states import Reason
 from skerry_api.engine.completions import Outcome
+from skerry_api.engine.settings import EngineSettings
 from skerry_api.engine.submissions import Trigger
+from skerry_api.storage.assignments import Assignment
 
 Message = Mapping[str, Any]
+
+
+def welcome(runner_id: str, settings: EngineSettings) -> Message:
+    """The greeting, with all that a runner has to know of this control plane."""
+    limits = settings.limits
+    return {
+        "type": "welcome",
+        "runner": runner_id,
+        "heartbeat_seconds": settings.heartbeat_seconds,
+        "limits": {
+            "argument_bytes": limits.argument_bytes,
+            "result_bytes": limits.result_bytes,
+            "log_line_bytes": limits.log_line_bytes,
+            "log_lines_per_second": limits.log_lines_per_second,
+        },
+    }
+
+
+def assign(assignment: Assignment, traceparent: str | None) -> Message:
+    """An attempt, given to a runner now."""
+    plan = plan_named(assignment.plan)
+    timeout = assignment.timeout_ms / 1000
+    return {
+        "type": "assign",
+        "attempt": assignment.attempt,
+        "token": assignment.token,
+        "run": assignment.run,
+        "root": assignment.root,
+        "parent": assignment.parent,
+        "task": assignment.task,
+        "workflow": assignment.workflow,
+        "input": assignment.input,
+        "attempt_number": assignment.number,
+        "deadline": timestamp(time.time() + timeout),
+        "timeout_seconds": timeout,
+        "traceparent": traceparent,
+        "metadata": assignment.metadata,
+        "plan": {"name": plan.name, "cpu": plan.cpu, "memory_bytes": plan.memory_bytes},
+    }
 
 
 def child_trigger(message: Message) -> Trigger:

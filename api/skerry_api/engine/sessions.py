@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from skerry_api.domain.errors import InvalidRequest, SkerryError
-from skerry_api.domain.plans import plan_named
+from skerry_api.domain.errors import InvalidRequest
 from skerry_api.domain.states import AttemptStatus, Reason
+from skerry_api.engine.children import Children
 from skerry_api.engine.completions import Outcome
-from skerry_api.engine.messages import Message, child_trigger, log_entries, outcome_of, timestamp
+from skerry_api.engine.messages import Message, assign, log_entries, outcome_of, timestamp, welcome
 from skerry_api.engine.refusals import Refusals
-from skerry_api.engine.submissions import Parent
 from skerry_api.storage import launches, runners, runs
 from skerry_api.storage.assignments import Assignment
-from skerry_api.storage.runs import Finished
 
 if TYPE_CHECKING:
     from skerry_api.engine.engines import Engine
@@ -37,13 +35,13 @@ class Held:
     """An attempt this runner works on."""
 
     assignment: Assignment
+    children: Children
     waiting: bool = False
     spawned: bool = False
     completing: bool = False
     stopped: bool = False
     started_at: str | None = None
     log_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    children: dict[str, Callable[[Finished], None]] = field(default_factory=dict)
 
 
 class Session:
@@ -121,22 +119,9 @@ class Session:
     async def open(self, resuming: list[Message]) -> None:
         """Greet the runner, and settle with it what it and the record say it holds."""
         settings = self._engine.settings
-        limits = settings.limits
-        self._send(
-            {
-                "type": "welcome",
-                "runner": self.runner_id,
-                "heartbeat_seconds": settings.heartbeat_seconds,
-                "limits": {
-                    "argument_bytes": limits.argument_bytes,
-                    "result_bytes": limits.result_bytes,
-                    "log_line_bytes": limits.log_line_bytes,
-                    "log_lines_per_second": limits.log_lines_per_second,
-                },
-            }
-        )
+        self._send(welcome(self.runner_id, settings))
         async with self._engine.database.transaction() as connection:
-            recorded = await runners.fetch_held(connection, self.runner_id, limits.inline_bytes)
+            recorded = await runners.fetch_held(connection, self.runner_id, settings.limits.inline_bytes)
             await runners.renew_leases(connection, [self.runner_id], int(settings.lease_seconds * 1000))
         known = {entry["attempt"]: entry["token"] for entry in resuming}
         await self._take_up(recorded, known)
@@ -191,15 +176,11 @@ class Session:
         await self._take_up([entry for entry in missing if entry.status == AttemptStatus.STARTING], {})
 
     async def _resume(self, assignment: Assignment) -> None:
-        held = Held(assignment, spawned=assignment.spawned > 0)
-        self._held[assignment.attempt] = held
-        self._active += 1
-        self._spent = self._is_single
-        self._engine.connections.hold(assignment.attempt, self)
+        held = self._hold(assignment)
         async with self._engine.database.transaction() as connection:
             children = await runs.fetch_children(connection, assignment.run, assignment.number - 1)
         for child in children:
-            self._follow(held, child)
+            held.children.follow(child)
         await self._engine.ends.catch_up(children)
 
     async def _lose(self, assignment: Assignment) -> None:
@@ -212,31 +193,16 @@ class Session:
         self.reserved -= 1
         if self._closed:
             return  # It gets it when it connects again; if it does not, its lease runs out.
+        self._hold(assignment)
+        self._send(assign(assignment, self._engine.traces.attempt_context(assignment)))
+
+    def _hold(self, assignment: Assignment) -> Held:
         self._active += 1
         self._spent = self._is_single
-        self._held[assignment.attempt] = Held(assignment, spawned=assignment.spawned > 0)
+        held = Held(assignment, Children(self._engine, assignment, self._send), spawned=assignment.spawned > 0)
+        self._held[assignment.attempt] = held
         self._engine.connections.hold(assignment.attempt, self)
-        plan = plan_named(assignment.plan)
-        timeout = assignment.timeout_ms / 1000
-        self._send(
-            {
-                "type": "assign",
-                "attempt": assignment.attempt,
-                "token": assignment.token,
-                "run": assignment.run,
-                "root": assignment.root,
-                "parent": assignment.parent,
-                "task": assignment.task,
-                "workflow": assignment.workflow,
-                "input": assignment.input,
-                "attempt_number": assignment.number,
-                "deadline": timestamp(time.time() + timeout),
-                "timeout_seconds": timeout,
-                "traceparent": self._engine.traces.attempt_context(assignment),
-                "metadata": assignment.metadata,
-                "plan": {"name": plan.name, "cpu": plan.cpu, "memory_bytes": plan.memory_bytes},
-            }
-        )
+        return held
 
     def register(self) -> None:
         """Have the runner report the application's tasks."""
@@ -265,7 +231,7 @@ class Session:
         self._closed = True
         self._engine.dispatcher.leave(self)
         for attempt, held in self._held.items():
-            self._unfollow(held)
+            held.children.unfollow()
             self._engine.connections.let_go(attempt, self)
         self._held.clear()
 
@@ -329,56 +295,11 @@ class Session:
 
     def _on_spawn(self, message: Message, held: Held) -> None:
         held.spawned = True
-        self._spawn_task(self._spawn(message, held))
-
-    async def _spawn(self, message: Message, held: Held) -> None:
-        call = str(message["call"])
-        try:
-            trigger = child_trigger(message)
-            self._follow(held, trigger.run_id)
-            submission = (
-                await self._engine.submissions.submit(
-                    [trigger], [Parent(held.assignment, call, len(held.children) - 1)]
-                )
-            )[0]
-        except SkerryError as error:
-            failure = {"code": error.code, "message": error.message, "status": error.status}
-            self._send({"type": "spawn_failed", "attempt": message["attempt"], "call": call, "error": failure})
-            return
-        self._send({"type": "spawned", "attempt": message["attempt"], "call": call, "run": submission.run_id})
-        if not submission.created:
-            self._follow(held, submission.run_id)
-            await self._engine.ends.catch_up([submission.run_id])
+        self._spawn_task(held.children.spawn(message))
 
     def _on_cancel_child(self, message: Message, held: Held) -> None:
-        run_id = message["run"]
-        if run_id in held.children:
-            self._spawn_task(self._engine.cancel_runs([run_id], "canceled by its parent"))
-
-    def _follow(self, held: Held, run_id: str | None) -> None:
-        if run_id is None or run_id in held.children:
-            return
-
-        def tell(finished: Finished) -> None:
-            held.children.pop(finished.run, None)
-            self._send(
-                {
-                    "type": "child_finished",
-                    "attempt": held.assignment.attempt,
-                    "run": finished.run,
-                    "status": finished.status.value,
-                    "result": finished.result,
-                    "error": finished.error,
-                }
-            )
-
-        held.children[run_id] = tell
-        self._engine.ends.listen(run_id, tell)
-
-    def _unfollow(self, held: Held) -> None:
-        for run_id, tell in held.children.items():
-            self._engine.ends.ignore(run_id, tell)
-        held.children.clear()
+        if message["run"] in held.children:
+            self._spawn_task(self._engine.cancel_runs([message["run"]], "canceled by its parent"))
 
     def _on_complete(self, message: Message) -> None:
         held = self._held.get(message["attempt"])
@@ -391,7 +312,7 @@ class Session:
         outcome = outcome_of(message)
         held.completing = True
         self._engine.progresses.drop(held.assignment.attempt)
-        self._unfollow(held)
+        held.children.unfollow()
         if not held.waiting:
             self._active -= 1
             self._engine.dispatcher.freed(self)

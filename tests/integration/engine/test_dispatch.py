@@ -188,8 +188,8 @@ async def test_nesting_has_a_bound(world: World) -> None:
     held = runner.session._held[attempt]
     held.assignment.depth = world.engines[0].settings.limits.depth
     failures: list[Any] = []
-    heard = runner.session._send
-    runner.session._send = lambda message: (failures.append(message), heard(message))[0]
+    heard = held.children._send
+    held.children._send = lambda message: (failures.append(message), heard(message))[0]
     runner.spawn(attempt, "plain")
     await until(lambda: any(message["type"] == "spawn_failed" for message in failures))
     assert failures[0]["error"]["code"] == "too_deep"
