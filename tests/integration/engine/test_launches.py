@@ -15,8 +15,9 @@ from skerry_api.domain.pools import WarmPolicy
 from skerry_api.engine.submissions import Trigger
 from skerry_api.executors.kubernetes import places
 from skerry_api.executors.kubernetes.executors import KubernetesExecutor
-from skerry_api.executors.kubernetes.launches import MOST_WAITING, REQUESTS_AT_ONCE
+from skerry_api.executors.kubernetes.launches import REQUESTS_AT_ONCE
 from skerry_api.executors.kubernetes.templates import PodDefaults
+from skerry_api.executors.kubernetes.windows import STARTING_PER_NODE
 from skerry_api.storage.launches import Place
 from tests.integration.engine.test_pods import Engine, Pod, engine, trigger
 from tests.integration.operator.clusters import NAMESPACE, FakeCluster, Json, Refused
@@ -82,29 +83,39 @@ async def test_a_burst_waits_in_the_record_not_in_the_api_server(
     under_way = slowly(cluster)
     submitted = await engine.submit_many([Trigger("shop/build", [], "[]") for _ in range(BURST)])
     runs = [submission.run_id for submission in submitted]
-    await world.until(lambda: len(cluster.all("taskruns")) >= MOST_WAITING)
+    await world.until(lambda: len(cluster.all("taskruns")) >= STARTING_PER_NODE)
     await asyncio.sleep(1.5)  # Long enough for another poll of the queue, which must find nothing to do.
-    assert {item["metadata"]["name"] for item in cluster.all("taskruns")} == set(runs[:MOST_WAITING])
+    assert {item["metadata"]["name"] for item in cluster.all("taskruns")} == set(runs[:STARTING_PER_NODE])
     assert under_way["most"] <= REQUESTS_AT_ONCE
-    assert cluster.writes() == {("create", "taskruns"): MOST_WAITING, ("create", "runnerpools"): 1}
+    assert cluster.writes() == {("create", "taskruns"): STARTING_PER_NODE, ("create", "runnerpools"): 1}
 
     (pool,) = [item["metadata"]["name"] for item in cluster.all("runnerpools")]
-    await world.until(lambda: metric(engine, "skerry_attempts_waiting_for_pod", pool=pool) == MOST_WAITING)
-    assert metric(engine, "skerry_task_run_writes_total", verb="create", result="ok") == MOST_WAITING
-    assert metric(engine, "skerry_launch_seconds_count") == MOST_WAITING
+    await world.until(lambda: metric(engine, "skerry_attempts_waiting_for_pod", pool=pool) == STARTING_PER_NODE)
+    assert metric(engine, "skerry_task_run_writes_total", verb="create", result="ok") == STARTING_PER_NODE
+    assert metric(engine, "skerry_launch_seconds_count") == STARTING_PER_NODE
 
     for run_id in runs[:5]:
         assert await Pod(engine, f"{run_id}-1", f"uid-{run_id}").connect()
-    await world.until(lambda: len(cluster.all("taskruns")) == MOST_WAITING + 5)
+    await world.until(lambda: len(cluster.all("taskruns")) == STARTING_PER_NODE + 5)
 
 
 async def test_pods_that_fit_no_node_hold_up_nobody_elses(
     engine: Engine, world: World, executor: KubernetesExecutor
 ) -> None:
+    cluster = world.cluster
+
+    def launched() -> list[str]:
+        return [item["metadata"]["name"] for item in cluster.all("taskruns")]
+
     await engine.submit_many([Trigger("shop/build", [], "[]", plan="pro_ultra") for _ in range(300)])
-    await world.until(lambda: len(world.cluster.all("taskruns")) == MOST_WAITING)
+    await world.until(lambda: len(launched()) == STARTING_PER_NODE)
+    stuck = launched()
     others = {await trigger(engine) for _ in range(3)}
-    await world.until(lambda: others <= {item["metadata"]["name"] for item in world.cluster.all("taskruns")})
+    for name in stuck[:3]:
+        await cluster.change("taskruns", name, {"status": {"phase": "Pending", "attempt": 1, "reason": "NoRoom"}})
+    # As many more as are held up, and first those of the pool that has none.
+    await world.until(lambda: others <= set(launched()))
+    assert len(launched()) == STARTING_PER_NODE + 3
 
 
 async def test_an_attempt_shows_its_pod_and_node_as_the_cluster_tells_them(

@@ -1,8 +1,8 @@
 """Runs ↔ TaskRun objects: level-triggered, from the record and what the API server shows, with bounded requests.
 
-Nothing is remembered that cannot be found again: after a restart the same decisions follow. Only the first `MOST_WAITING`
-queued attempts are given a TaskRun, shared equally among pools, so that a burst of triggers queues in Postgres, not in the API
-server; one that is overtaken later, by a higher priority or another pool's share, keeps its own.
+Nothing is remembered that cannot be found again: after a restart the same decisions follow. Of the queued attempts only as
+many are given a TaskRun as may be starting at once, shared equally among pools, so that a burst of triggers queues in Postgres,
+not in the API server and on nodes; one that is overtaken later, by a higher priority or another pool's share, keeps its own.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from skerry_api.executors.kubernetes.places import Places
 from skerry_api.executors.kubernetes.reflections import Reflection
 from skerry_api.executors.kubernetes.standbys import HANDOVER_SECONDS, coming, in_need, waiting
 from skerry_api.executors.kubernetes.templates import PodDefaults
+from skerry_api.executors.kubernetes.windows import MOST_STARTING, Window
 from skerry_api.storage import launches
 from skerry_api.storage.assignments import fetch_assignment
 from skerry_api.storage.databases import plan_anew
@@ -48,11 +49,12 @@ from skerry_objects.task_runs import TERMINAL, TaskRun
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 1.0
-# News that comes together is looked at together: under load the queue is read this often, not once for every event.
+# What comes together is looked at together: under load the queue is read this often, not once for every event.
 PAUSE_SECONDS = 0.1
+# What the cluster tells of runs that go on is less urgent than new work, and comes several times a run.
+NEWS_SECONDS = 0.5
 # Everything that is not over is looked at again this often, whatever was heard.
 RESYNC_SECONDS = 30.0
-MOST_WAITING = 200
 MOST_ADOPTED = 100
 # A runner leaves when its attempt's end is recorded; a node on which hundreds end together said so after more than a minute.
 LINGER_SECONDS = 300.0
@@ -92,16 +94,22 @@ class Launches:
         self._next_resync = 0.0
         # When the queue is to be looked at again: not for every change of a TaskRun, of which each run has several.
         self._look_at = 0.0
+        self._window = Window()
         self._is_crowded = False
         # Runs of the present moment may be given to Pods that wait, by whichever replica those are connected to.
         self._handing_over: asyncio.TimerHandle | None = None
+        self._news: asyncio.TimerHandle | None = None
         self._seen = seen
         self._standbys = standbys
 
     def changed(self, name: str) -> None:
         """A TaskRun came, changed or went."""
+        seen = self._seen.objects.get(name)
+        if seen is not None:
+            self._window.see(seen)
         self._dirty.add(name)
-        self._wake.set()
+        if self._news is None:
+            self._news = asyncio.get_running_loop().call_later(NEWS_SECONDS, self._wake.set)
 
     def wake(self, pool: str) -> None:
         """There may be something to launch in a pool."""
@@ -145,6 +153,9 @@ class Launches:
 
     async def _pass(self) -> None:
         self._wake.clear()
+        if self._news is not None:
+            self._news.cancel()
+            self._news = None
         now = time.time()
         names, self._dirty = self._dirty, set()
         if time.monotonic() >= self._next_resync:
@@ -158,7 +169,7 @@ class Launches:
                 if self._is_crowded or time.monotonic() >= self._look_at or now >= self._due:
                     # Set before the queue is read: whoever wakes meanwhile is heard.
                     self._look_at = time.monotonic() + POLL_SECONDS
-                    queued = self._in_need(await launches.fetch_launchable(connection, MOST_WAITING), now)
+                    queued = self._in_need(await launches.fetch_launchable(connection, MOST_STARTING), now)
                 adoptable = await launches.fetch_adoptable(connection, MOST_ADOPTED)
                 known = await launches.fetch_open(connection, list(names)) if names else {}
                 ending = [name for name in names - known.keys() if self._has_live_pod(name)]
@@ -178,16 +189,18 @@ class Launches:
             raise
 
     def _in_need(self, found: Sequence[Launch], now: float) -> list[Launch]:
-        """Those that have or need Pods of their own."""
-        # When one of so many begins, another is to be launched.
-        self._is_crowded = len(found) == MOST_WAITING
+        """Those that have or are to have Pods of their own."""
         pools = self._standbys.objects.values()
         idle = {pool.metadata.name: waiting(pool) for pool in pools}
         queued = in_need(found, coming(pools), idle, self._is_launched, now)
         if len(queued) < len(found) and any(now - launch.ready_at <= HANDOVER_SECONDS for launch in found):
             self._wake_later()
-        self._metrics.waits(launch.pool for launch in queued if self._is_launched(launch))
-        return queued
+        launched = {launch.attempt: self._seen.objects[launch.run] for launch in queued if self._is_launched(launch)}
+        self._metrics.waits(launch.pool for launch in queued if launch.attempt in launched)
+        opened = self._window.open(queued, launched)
+        # When one of so many begins, another is to be launched.
+        self._is_crowded = len(found) == MOST_STARTING or len(opened) < len(queued)
+        return opened
 
     async def _adopt(self, adoptable: Sequence[Launch]) -> None:
         """Have TaskRuns say which waiting Pods took their attempts, and take note of those that do."""
