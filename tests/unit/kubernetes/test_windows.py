@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from skerry_api.executors.kubernetes.windows import (
     HELD_UP_SECONDS,
     MEMORY_SECONDS,
@@ -92,6 +94,14 @@ def test_one_that_starts_slowly_is_not() -> None:
 
 def test_slow_is_what_takes_twice_as_long_as_the_shortest_start() -> None:
     cluster = Cluster()
+    asked = datetime(2026, 11, 1, tzinfo=UTC)
+    run = task_run(status={"startedAt": (asked + timedelta(seconds=3 * START_SECONDS)).isoformat()})
+    metadata = run.metadata.model_copy(update={"creation_timestamp": asked})
+    cluster.window.see(run.model_copy(update={"metadata": metadata}))
+    cluster.submit(1)
+    for _ in range(2):
+        cluster.look()
+    cluster.begin(1)  # At once: that was no start, but somebody canceled it.
     cluster.submit(500)
     for _ in range(4):
         cluster.look()
@@ -104,7 +114,7 @@ def test_slow_is_what_takes_twice_as_long_as_the_shortest_start() -> None:
 def test_nodes_where_runs_were_seen_widen_it_for_a_while() -> None:
     cluster = Cluster()
     for node in ("one", "two", "two", "three"):
-        cluster.window.see(task_run(status=TaskRunStatus(node=node)))
+        cluster.window.see(task_run(status={"node": node}))
     cluster.window.see(task_run())
     assert cluster.window.size == 3 * STARTING_PER_NODE
     cluster.now += MEMORY_SECONDS

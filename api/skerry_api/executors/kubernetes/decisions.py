@@ -151,6 +151,14 @@ def place_of(seen: TaskRun) -> Place | None:
     return Place(f"{seen.metadata.name}-{status.attempt}", status.pod_name, status.node)
 
 
+def start_seconds(seen: TaskRun) -> float | None:
+    """How long the Pod took to start that was made for a run, from the wish for it on; None where that was not seen."""
+    asked, started = seen.metadata.creation_timestamp, seen.status.started_at
+    if asked is None or started is None or seen.spec.attempt > 1 or seen.spec.pod_name is not None:
+        return None
+    return (started - asked).total_seconds()
+
+
 def _settlement(launch: Launch, seen: TaskRun) -> Settle:
     status = seen.status
     words = status.message or status.reason or "its Pod ended"

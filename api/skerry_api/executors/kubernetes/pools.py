@@ -21,6 +21,7 @@ from skerry_api.domain.plans import plan_named
 from skerry_api.domain.pools import Demand, PoolStanding, WarmPolicy, Wish, excess, wish, wish_shared
 from skerry_api.engine.engines import Engine
 from skerry_api.executors.kubernetes import templates
+from skerry_api.executors.kubernetes.decisions import start_seconds
 from skerry_api.executors.kubernetes.metrics import Metrics
 from skerry_api.executors.kubernetes.reflections import Reflection
 from skerry_api.executors.kubernetes.templates import PodDefaults
@@ -112,11 +113,9 @@ class Pools:
 
     def observe(self, run: TaskRun) -> None:
         """Learn from a run that has a Pod of its own how long Pods take to start."""
-        asked, started = run.metadata.creation_timestamp, run.status.started_at
-        if run.status.phase is not Phase.RUNNING or run.spec.attempt > 1 or run.spec.pod_name is not None:
-            return
-        if asked is not None and started is not None:
-            seconds = min(max(0.5, (started - asked).total_seconds()), _LONGEST_START_SECONDS)
+        took = start_seconds(run) if run.status.phase is Phase.RUNNING else None
+        if took is not None:
+            seconds = min(max(0.5, took), _LONGEST_START_SECONDS)
             self._start_seconds += _SMOOTHING * (seconds - self._start_seconds)
 
     async def run(self) -> None:

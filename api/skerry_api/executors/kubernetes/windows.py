@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from skerry_api.executors.kubernetes.decisions import start_seconds
 from skerry_api.storage.launches import Launch
 from skerry_objects.task_runs import TaskRun
 
@@ -40,18 +41,24 @@ class Window:
         self._shortest: tuple[float, float] | None = None
 
     def see(self, task_run: TaskRun) -> None:
-        """Take note of the node that a run is on."""
+        """Take note of the node that a run is on, and how long its Pod took to start."""
+        now = self._clock()
         if task_run.status.node is not None:
-            self._nodes[task_run.status.node] = self._clock()
+            self._nodes[task_run.status.node] = now
+        took = start_seconds(task_run)
+        if took is not None and (
+            self._shortest is None or took < self._shortest[0] or self._is_old(self._shortest[1], now)
+        ):
+            self._shortest = took, now
 
     @property
     def size(self) -> int:
         """How many Pods may be starting."""
         now = self._clock()
-        nodes = sum(now - seen < MEMORY_SECONDS for seen in self._nodes.values())
+        self._nodes = {node: seen for node, seen in self._nodes.items() if not self._is_old(seen, now)}
         while self._begun and now - self._begun[0] > self._start_seconds(now):
             self._begun.popleft()
-        return min(MOST_STARTING, max(STARTING_PER_NODE * max(1, nodes), len(self._begun)))
+        return min(MOST_STARTING, max(STARTING_PER_NODE * max(1, len(self._nodes)), len(self._begun)))
 
     def open(self, queued: Sequence[Launch], launched: Mapping[str, TaskRun]) -> list[Launch]:
         """Those that have or may have TaskRuns, in the order of the queue.
@@ -69,10 +76,7 @@ class Window:
     def _note(self, launched: Mapping[str, TaskRun]) -> None:
         now, before = self._clock(), self._since
         self._since = {attempt: before.get(attempt, now) for attempt in launched}
-        took = [now - since for attempt, since in before.items() if attempt not in launched]
-        self._begun.extend(now for _ in took)
-        if took and (self._shortest is None or min(took) < self._shortest[0] or self._is_old(self._shortest[1], now)):
-            self._shortest = min(took), now
+        self._begun.extend(now for attempt in before if attempt not in launched)
 
     def _start_seconds(self, now: float) -> float:
         if self._shortest is None or self._is_old(self._shortest[1], now):
@@ -80,7 +84,7 @@ class Window:
         return max(START_SECONDS, 2 * self._shortest[0])
 
     def _is_old(self, seen: float, now: float) -> bool:
-        return now - seen > MEMORY_SECONDS
+        return now - seen >= MEMORY_SECONDS
 
     def _is_held_up(self, launch: Launch, launched: Mapping[str, TaskRun]) -> bool:
         status = launched[launch.attempt].status
