@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # Forked processes waiting ahead: enough that a burst is not served one fork at a time, few enough to cost little.
 MOST_STANDBYS = 4
 REPLACE_SECONDS = 0.006
+# The end of a process takes its system longer than a short run, and that of a Pod its node. Where one waited, others of a
+# burst may be about to begin.
+REST_SECONDS = 1.0
 _CORES = os.cpu_count() or 1
 
 
@@ -50,6 +53,10 @@ class Places(Protocol):
     @property
     def queued(self) -> int:
         """Attempts that wait for a process."""
+
+    @property
+    def lingering(self) -> bool:
+        """Whether there is a process that leaves by itself, or is made to, once its attempt is over."""
 
     def close(self) -> None:
         """End everything."""
@@ -111,6 +118,7 @@ class ProcessPlaces:
     def __init__(self, settings: Settings, slots: Slots, nursery: Nursery, background: Background) -> None:
         """Use `slots`."""
         self.linger_seconds = settings.linger_seconds
+        self.rest_seconds = REST_SECONDS if settings.awaits_work and settings.isolation == "container" else 0.0
         self._settings = settings
         self._slots = slots
         self._nursery = nursery
@@ -123,7 +131,6 @@ class ProcessPlaces:
         self._filling: asyncio.TimerHandle | None = None
         # Called when a process waits that can begin at once.
         self.on_ready: Callable[[], None] = lambda: None
-        slots.on_free = self.fill
 
     def _make_zygote(self, background: Background) -> Zygote:
         from skerry_runner.zygotes import Zygote  # a Pod for one run forks nothing, and starts as fast as it can
@@ -191,6 +198,11 @@ class ProcessPlaces:
     def queued(self) -> int:
         """Attempts without a process."""
         return len(self._queue)
+
+    @property
+    def lingering(self) -> bool:
+        """Whether a process has or had an attempt."""
+        return self._working > 0
 
     def close(self) -> None:
         """End everything."""

@@ -31,8 +31,6 @@ from skerry_runner.watches import MemoryWatch
 # After SIGTERM and grace: time to deliver the last reports.
 _FAREWELL_SECONDS = 5.0
 _BURIAL_SECONDS = 2.0
-# A Pod that ends costs its node more than the run did. Where one waited, others of a burst may be about to begin.
-_REST_SECONDS = 1.0
 # Allocations between two collections, Python's default being 700: runs leave hardly any cycles behind.
 _COLLECT_AFTER = 10_000
 
@@ -55,6 +53,7 @@ class Runner:
         self._nursery = Nursery(settings, background)
         self._slots = Slots(self._directory, self._limits, background)
         self._places = self._make_places()
+        self._slots.on_free = self._fill_or_leave
         if isinstance(self._places, ProcessPlaces) and settings.awaits_work:
             self._places.on_ready = self._stand_by
         # Whether the control plane was told that an attempt could begin at once, and whether there was the only one.
@@ -295,12 +294,13 @@ class Runner:
             asyncio.get_running_loop().remove_reader(descriptor)
             self._left.set()
 
+    def _fill_or_leave(self) -> None:
+        self._places.fill()
+        self._leave_if_idle()
+
     def _leave_if_idle(self) -> None:
-        if not self._leaving or self._attempts:
-            return
-        if self._settings.awaits_work and self._is_spent and not self._stopping:
-            asyncio.get_running_loop().call_later(_REST_SECONDS, self._left.set)
-        else:
+        # A process whose result is known may still be sending what it traced.
+        if self._leaving and not self._attempts and not self._places.lingering:
             self._left.set()
 
     def _note_empty(self) -> None:

@@ -27,6 +27,7 @@ class RunPlaces(Protocol):
     """What a process for one attempt tells the runner."""
 
     linger_seconds: float
+    rest_seconds: float
 
     def process_asks(self, tenant: RunTenant) -> None:
         """It wants its input."""
@@ -107,12 +108,13 @@ class RunTenant:
         self._places.process_asks(self)
 
     def take_callback(self, exchange: Exchange, attempt: Attempt, callback: Returned | Raised) -> None:
-        """The attempt is over; its process gets a moment to leave by itself."""
+        """The attempt is over; its process gets a moment to leave by itself, after a rest where there is to be one."""
         self.slot.drain()
         attempt.settle(callback=callback)
-        exchange.answer(200, EMPTY)
-        if self._timer is None:
-            self._kill_after(self._places.linger_seconds)
+        if self._places.rest_seconds:
+            asyncio.get_running_loop().call_later(self._places.rest_seconds, self._let_go, exchange)
+        else:
+            self._let_go(exchange)
 
     def take_tasks(self, exchange: Exchange, tasks: list[dict[str, Any]]) -> None:
         """Programs may register in whatever mode: nobody asked here."""
@@ -161,6 +163,11 @@ class RunTenant:
     def usage(self) -> Usage:
         """What the process has used so far."""
         return usage_of(self.slot.pid)
+
+    def _let_go(self, exchange: Exchange) -> None:
+        exchange.answer(200, EMPTY)
+        if self._timer is None:
+            self._kill_after(self._places.linger_seconds)
 
     def _kill_after(self, seconds: float) -> None:
         if self._timer is not None:

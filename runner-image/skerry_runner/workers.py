@@ -201,7 +201,6 @@ class SharedPlaces:
         self._workers: list[WorkerTenant] = []
         self._resting = False
         self._broken = False
-        slots.on_free = self.fill
 
     def start(self) -> None:
         """Start the worker."""
@@ -248,6 +247,11 @@ class SharedPlaces:
     def queued(self) -> int:
         """Attempts that wait for a worker."""
         return len(self._queue)
+
+    @property
+    def lingering(self) -> bool:
+        """Workers stay until they are ended."""
+        return False
 
     def close(self) -> None:
         """End everything."""

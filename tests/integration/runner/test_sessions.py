@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -151,11 +152,20 @@ async def test_refused_token_is_tried_again(control_plane: ControlPlane) -> None
     assert control_plane.connections == 0
 
 
-async def test_container_that_waited_rests_after_its_run(control_plane: ControlPlane) -> None:
+async def test_container_does_not_leave_before_its_process(control_plane: ControlPlane, tmp_path: Path) -> None:
+    async with running(control_plane, "--isolation", "container") as runner:
+        await control_plane.assign("a", "says_goodbye", str(tmp_path / "said"))
+        assert await runner.leave() == 0
+    assert (tmp_path / "said").read_text() == "goodbye"
+
+
+async def test_container_that_waited_rests_after_its_run(control_plane: ControlPlane, tmp_path: Path) -> None:
     place = {"SKERRY_POD_NAME": "pod-1", "SKERRY_POD_UID": "u", "SKERRY_NODE_NAME": "n"}
     async with running(control_plane, "--isolation", "container", **place) as runner:
-        await control_plane.assign("a", "noop")
+        await control_plane.assign("a", "says_goodbye", str(tmp_path / "said"))
         await control_plane.outcome("a")
         with pytest.raises(TimeoutError):
             await runner.leave(0.5)
+        assert not (tmp_path / "said").exists(), "the process rests too"
         assert await runner.leave() == 0
+    assert (tmp_path / "said").read_text() == "goodbye"

@@ -1,7 +1,7 @@
 """The program that the SDK's process tests run: written to a file and started by path."""
 
 PROGRAM = """
-import asyncio, os, subprocess, sys, time
+import asyncio, os, resource, subprocess, sys, time
 from skerry import NonRetryable, TaskContext, TaskRunError, Workflows, context
 
 print("imported")
@@ -92,6 +92,10 @@ async def handles_failure() -> dict:
         return {**told, "kind": type(error).__name__}
     return {}
 
+
+@app.task
+def faults() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 @app.task
 def who(ctx: TaskContext) -> dict:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from skerry.contexts import ActiveRun, TaskContext, activate_process
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from skerry.tasks import Task
 
 STANDBY_SECONDS = 0.003
+# Who waits as long as this is not needed soon: in a pool with many runs a second processes are taken before.
+_REHEARSE_AFTER_SECONDS = 0.1
 _TERMINATED = 128 + signal.SIGTERM
 
 
@@ -33,13 +35,13 @@ class Terminated(SystemExit):
     """Raised in a `def` task when its run is stopped: `finally` blocks run, `except Exception` does not keep it alive."""
 
 
-def serve(app: Workflows, path: str, *, loop_ahead: bool = False) -> int:
+def serve(app: Workflows, path: str, *, loop_ahead: bool = False, rehearse: Callable[[], None] | None = None) -> int:
     """Wait for an attempt at the socket `path`, run it and report its outcome; the exit status for the process.
 
-    `loop_ahead` has an event loop made while the process waits.
+    `loop_ahead` has an event loop made while the process waits, and `rehearse` is called when it has waited for long.
     """
     loop = Loop()
-    connection, assignment = _await_assignment(path, loop, loop_ahead)
+    connection, assignment = _await_assignment(path, loop, loop_ahead, rehearse)
     status = perform(app, SocketClient(path, connection=connection), assignment, loop)
     if status == 0:
         _finish(loop.made)
@@ -48,7 +50,7 @@ def serve(app: Workflows, path: str, *, loop_ahead: bool = False) -> int:
 
 def refuse(path: str, error: BaseException) -> int:
     """Wait for an attempt as `serve` does, and report that the application cannot be imported; the exit status."""
-    connection, _ = _await_assignment(path, Loop(), loop_ahead=False)
+    connection, _ = _await_assignment(path, Loop())
     failure = failure_of(error)
     failure["details"] = f"the application cannot be imported: {failure['details']}"
     SocketClient(path, connection=connection).request("POST", "/callback", json_bytes({"error": failure}))
@@ -90,7 +92,9 @@ class Loop:
         return self.made
 
 
-def _await_assignment(path: str, loop: Loop, loop_ahead: bool) -> tuple[Connection, Mapping[str, Any]]:
+def _await_assignment(
+    path: str, loop: Loop, loop_ahead: bool = False, rehearse: Callable[[], None] | None = None
+) -> tuple[Connection, Mapping[str, Any]]:
     """Ask for the input, and while nothing is there yet get ready for it."""
     for delay in retry_delays():
         try:
@@ -99,6 +103,8 @@ def _await_assignment(path: str, loop: Loop, loop_ahead: bool) -> tuple[Connecti
             # A process that stands by has time for a loop; one whose run waits already makes it only if it needs it.
             if loop_ahead and not connection.is_answered(within_seconds=STANDBY_SECONDS):
                 loop.ready()
+            if rehearse is not None and not connection.is_answered(within_seconds=_REHEARSE_AFTER_SECONDS):
+                rehearse()
             response = connection.receive()
             if not response.may_be_retried:
                 return connection, response.json()

@@ -192,7 +192,12 @@ class Zygote:
                 os.close(fd)
             if self._children.fd is not None:
                 os.close(self._children.fd)
-            status = attempts.serve(self._app, path, loop_ahead=self._loop_ahead)
+            status = attempts.serve(
+                self._app,
+                path,
+                loop_ahead=self._loop_ahead,
+                rehearse=lambda: rehearsals.rehearse_once(self._loop_ahead),
+            )
         except BaseException as error:
             complain(failure_of(error)["stack_trace"])
         finally:

@@ -78,6 +78,14 @@ def lingers(runner: Runner, path: str) -> None:
     time.sleep(30)
 
 
+def says_goodbye(runner: Runner, path: str) -> None:
+    """Has something to do after its result, as those have that send what they traced."""
+    runner.succeed("early")
+    time.sleep(0.2)
+    with open(path, "w") as file:
+        file.write("goodbye")
+
+
 def daemonises(runner: Runner, path: str) -> None:
     """A double fork with a session of its own: what a careless library does."""
     if os.fork() == 0:
