@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     service_account: str | None = None
     run_as_user: int = Field(65532, ge=0)
     ttl_seconds: float = Field(3600, ge=0)
+    succeeded_pod_seconds: float = Field(300, ge=0)
     resync_seconds: float = Field(60, gt=0)
     image_pull_seconds: float = Field(120, ge=0)
     unschedulable_seconds: float = Field(300, ge=0)
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
             image_pull=timedelta(seconds=self.image_pull_seconds),
             unschedulable=timedelta(seconds=self.unschedulable_seconds),
             no_room=timedelta(seconds=self.no_room_seconds),
+            succeeded_pod=timedelta(seconds=self.succeeded_pod_seconds),
             ttl=timedelta(seconds=self.ttl_seconds),
         )
 

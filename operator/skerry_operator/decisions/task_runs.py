@@ -43,6 +43,7 @@ class Patience:
     unschedulable: timedelta = timedelta(seconds=300)
     no_room: timedelta = timedelta(days=1)
     pool: timedelta = timedelta(seconds=30)
+    succeeded_pod: timedelta = timedelta(seconds=300)
     ttl: timedelta = timedelta(seconds=3600)
 
     def for_reason(self, reason: Reason) -> timedelta:
@@ -116,13 +117,19 @@ def decide_refused(scene: Scene, refusal: Refusal, patience: Patience) -> Decisi
 
 def _after_end(scene: Scene, patience: Patience) -> Decision:
     run = scene.run
-    mine = [scene.pod] if scene.pod is not None and _belongs(scene.pod, run) else []
-    removals = _removals([*mine, *scene.others])
+    over_for = scene.now - (run.status.finished_at or scene.now)
     ttl = max(patience.ttl, FAILED_KEPT) if run.status.phase is Phase.FAILED else patience.ttl
-    left = (run.status.finished_at or scene.now) + ttl - scene.now
-    if left <= timedelta(0):
+    if over_for >= ttl:
         return Decision((DeleteTaskRun(),))
-    return Decision(removals, left.total_seconds())
+    mine = [scene.pod] if scene.pod is not None and _belongs(scene.pod, run) else []
+    pods, again = [*mine, *scene.others], ttl - over_for
+    if run.status.phase is not Phase.SUCCEEDED or not pods:
+        return Decision(_removals(pods), again.total_seconds())
+    if over_for < patience.succeeded_pod:
+        return Decision(_removals(pods), min(again, patience.succeeded_pod - over_for).total_seconds())
+    # Nobody asks why they ended, and a kubelet goes over all its Pods, ended ones too, whenever one of them changes.
+    ended = (DeletePod(pod.name, pod.uid) for pod in pods if pod.deletion_at is None)
+    return Decision(tuple(ended), again.total_seconds())
 
 
 def _without_pod(scene: Scene, patience: Patience) -> Decision:

@@ -249,6 +249,16 @@ async def test_adoption_that_is_refused_is_tried_again_slowly(world: World) -> N
     assert (await world.until_phase("Failed"))["reason"] == "PodDeleted"
 
 
+async def test_pod_of_a_run_that_succeeded_goes_before_its_task_run(world: World) -> None:
+    world.cluster.autorun = 0.05
+    await world.operate(succeeded_pod_seconds=0.5)
+    await world.pool()
+    await world.run()
+    await world.until_phase("Succeeded")
+    await world.until(lambda: not world.cluster.all("pods"))
+    assert world.cluster.all("taskruns")[0]["status"]["phase"] == "Succeeded"
+
+
 async def test_finished_run_goes_after_its_time(world: World) -> None:
     world.cluster.autorun = 0.05
     await world.operate(ttl_seconds=1.0)

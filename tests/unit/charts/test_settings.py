@@ -100,6 +100,7 @@ def test_the_operator_gets_its_settings(production: Rendered) -> None:
         "SKERRY_OPERATOR_IDENTITY": {"fieldRef": {"fieldPath": "metadata.name"}},
         "SKERRY_OPERATOR_PORT": "8080",
         "SKERRY_OPERATOR_TTL_SECONDS": "3600",
+        "SKERRY_OPERATOR_SUCCEEDED_POD_SECONDS": "300",
         "SKERRY_OPERATOR_RESYNC_SECONDS": "60",
         "SKERRY_OPERATOR_IMAGE_PULL_SECONDS": "120",
         "SKERRY_OPERATOR_NO_ROOM_SECONDS": "86400",

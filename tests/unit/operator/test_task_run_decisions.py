@@ -84,12 +84,26 @@ def test_end_is_written_once_and_nothing_else_follows() -> None:
     assert [action.reason for action in first.actions if isinstance(action, Announce)] == ["Succeeded"]
     again = look(recorded(task_run(), first), seen)
     assert again.actions == ()
-    assert again.look_again == 3599
+    assert again.look_again == 299
 
 
 def test_bad_end_is_announced() -> None:
     decision = look(task_run(), pod(**ended(137, "OOMKilled")))
     assert [action.reason for action in decision.actions if isinstance(action, Announce)] == ["OOMKilled"]
+
+
+def test_pod_of_a_run_that_succeeded_goes_before_its_task_run() -> None:
+    over = recorded(task_run(), look(task_run(), pod(**ended(0))))
+    assert look(over, pod(**ended(0)), seconds=298).actions == ()
+    assert look(over, pod(**ended(0)), seconds=299) == Decision((DeletePod("trn-1-1", "uid-of-trn-1-1"),), 3300)
+    assert look(over, pod(**ended(0), deletion_at=NOW), seconds=299) == Decision((), 3300)
+    assert look(over, None, seconds=299) == Decision((), 3300)
+
+
+def test_pod_of_a_run_that_failed_goes_with_its_task_run() -> None:
+    over = recorded(task_run(), look(task_run(), pod(**ended(1))))
+    assert look(over, pod(**ended(1)), seconds=3598) == Decision((), 1)
+    assert look(over, pod(**ended(1)), seconds=3599) == Decision((DeleteTaskRun(),))
 
 
 def test_run_goes_after_its_time() -> None:
