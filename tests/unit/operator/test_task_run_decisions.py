@@ -96,7 +96,7 @@ def test_pod_of_a_run_that_succeeded_goes_before_its_task_run() -> None:
     over = recorded(task_run(), look(task_run(), pod(**ended(0))))
     assert look(over, pod(**ended(0)), seconds=298).actions == ()
     assert look(over, pod(**ended(0)), seconds=299) == Decision((DeletePod("trn-1-1", "uid-of-trn-1-1"),), 3300)
-    assert look(over, pod(**ended(0), deletion_at=NOW), seconds=299) == Decision((), 3300)
+    assert look(over, pod(**ended(0), deletion=0), seconds=299) == Decision((), 3300)
     assert look(over, None, seconds=299) == Decision((), 3300)
 
 
