@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Any
 
-from benchmarks.operator import credentials, nodes, workloads
+from benchmarks.operator import credentials, kinds, nodes, workloads
 from benchmarks.operator.planes import NAMESPACE, Plane
 from benchmarks.processes import BenchmarkError
 from skerry_objects import crds
@@ -45,12 +45,12 @@ def prepare(plane: Plane, machines: list[Json] | None = None, pools: list[Json] 
 async def _prepare(plane: Plane, machines: list[Json], pools: list[Json]) -> None:
     async with Client(plane.configuration(credentials.CLIENT)) as client, asyncio.timeout(READY_SECONDS):
         for node in machines:
-            await client.create(workloads.NODES, None, node)
+            await client.create(kinds.NODES, None, node)
         for definition in crds.DEFINITIONS:
-            await client.create(workloads.DEFINITIONS, None, crds.definition(definition))
-        await client.create(workloads.NAMESPACES, None, {"metadata": {"name": NAMESPACE}})
+            await client.create(kinds.DEFINITIONS, None, crds.definition(definition))
+        await client.create(kinds.NAMESPACES, None, {"metadata": {"name": NAMESPACE}})
         await _until_ready(client)
-        await client.create(workloads.ROLE_BINDINGS, NAMESPACE, workloads.operators_binding(credentials.OPERATOR))
+        await client.create(kinds.ROLE_BINDINGS, NAMESPACE, workloads.operators_binding(credentials.OPERATOR))
         for pool in pools:
             await client.create(RUNNER_POOLS, NAMESPACE, pool)
 
@@ -58,9 +58,9 @@ async def _prepare(plane: Plane, machines: list[Json], pools: list[Json]) -> Non
 async def _until_ready(client: Client) -> None:
     while True:
         with contextlib.suppress(ApiError):
-            await client.get(workloads.SERVICE_ACCOUNTS, NAMESPACE, "default")
+            await client.get(kinds.SERVICE_ACCOUNTS, NAMESPACE, "default")
             await client.list(RUNNER_POOLS, NAMESPACE)
-            found, _ = await client.list(workloads.NODES, None)
+            found, _ = await client.list(kinds.NODES, None)
             if all(nodes.is_usable(node) for node in found):
                 return
         await asyncio.sleep(0.2)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import usages
-from benchmarks.operator import audits, benches, credentials, loads, operators, planes, workloads
+from benchmarks.operator import audits, benches, credentials, kinds, loads, operators, planes, workloads
 from benchmarks.operator.audits import Step
 from benchmarks.operator.loads import Load
 from benchmarks.operator.planes import Plane
@@ -36,7 +36,7 @@ class Contender:
 
 
 SKERRY = Contender("Skerry, TaskRuns", TASK_RUNS, operators.PART, credentials.OPERATOR)
-JOBS = Contender("Kubernetes, Jobs", workloads.JOBS, "controller manager", credentials.JOB_CONTROLLER)
+JOBS = Contender("Kubernetes, Jobs", kinds.JOBS, "controller manager", credentials.JOB_CONTROLLER)
 CONTENDERS = (SKERRY, JOBS)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import stages
-from benchmarks.operator import credentials, nodes
+from benchmarks.operator import buffers, credentials, nodes
 from benchmarks.operator.credentials import Credentials
 from benchmarks.processes import BenchmarkError, Child
 from benchmarks.stages import Stage
@@ -112,6 +112,7 @@ def started(stage: Stage, run_seconds: float | None) -> Plane:
     plane.start("etcd", _etcd(folder, stage.folder, etcd))
     server = plane.start("API server", _api_server(folder, plane, etcd, port))
     server.wait_until(lambda: _answers(f"{url}/readyz"), START_SECONDS, "answer to /readyz")
+    buffers.grow(plane.configuration(credentials.CLIENT))
     plane.start("controller manager", _controller_manager(folder, plane))
     plane.start("scheduler", _scheduler(folder, plane))
     plane.start("kwok", _kwok(folder, plane, run_seconds), {"KWOK_WORKDIR": str(stage.folder / "kwok")})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.operator.kinds import JOBS
 from benchmarks.operator.planes import NAMESPACE
 from skerry_objects import names
 from skerry_objects.clients import RUNNER_POOLS, TASK_RUNS, Resource
@@ -14,13 +15,6 @@ from skerry_objects.task_runs import TaskRun, TaskRunSpec
 from skerry_operator.manifests import Surroundings, attempt_pod
 
 Json = dict[str, Any]
-
-JOBS = Resource("batch/v1", "jobs")
-NAMESPACES = Resource("v1", "namespaces")
-NODES = Resource("v1", "nodes")
-SERVICE_ACCOUNTS = Resource("v1", "serviceaccounts")
-DEFINITIONS = Resource("apiextensions.k8s.io/v1", "customresourcedefinitions")
-ROLE_BINDINGS = Resource("rbac.authorization.k8s.io/v1", "rolebindings")
 
 URL = "http://control-plane.test:8120"
 # As the operator has it where nothing is set.

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     lease_namespace: str | None = None
     identity: str = Field(default_factory=socket.gethostname, min_length=1)
     port: int = Field(8080, ge=0, le=65535)
-    concurrency: int = Field(16, ge=1)
+    concurrency: int = Field(32, ge=1)
     announce: bool = True
     log_level: str = "info"
 

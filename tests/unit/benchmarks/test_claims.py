@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.operator import workloads
+from benchmarks.operator import kinds, workloads
 from benchmarks.operator.claims import Size
 from benchmarks.processes import BenchmarkError
 from skerry_objects import names
@@ -35,9 +35,9 @@ def test_what_cannot_be_is_refused(wrong: Size) -> None:
         (TASK_RUNS, {"status": {"phase": "Starting"}}, None),
         (TASK_RUNS, {"status": {"phase": "Running"}}, True),
         (TASK_RUNS, {"status": {"phase": "Failed"}}, False),
-        (workloads.JOBS, {"status": {"active": 1}}, None),
-        (workloads.JOBS, {"status": {"active": 1, "ready": 1}}, True),
-        (workloads.JOBS, {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}, False),
+        (kinds.JOBS, {"status": {"active": 1}}, None),
+        (kinds.JOBS, {"status": {"active": 1, "ready": 1}}, True),
+        (kinds.JOBS, {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}, False),
         (RUNNER_POOLS, {"spec": {"replicas": 2}}, None),
         (RUNNER_POOLS, {"spec": {"replicas": 2}, "status": {"idle": 1}}, None),
         (RUNNER_POOLS, {"spec": {"replicas": 2}, "status": {"idle": 2}}, True),

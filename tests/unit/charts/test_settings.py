@@ -105,7 +105,7 @@ def test_the_operator_gets_its_settings(production: Rendered) -> None:
         "SKERRY_OPERATOR_IMAGE_PULL_SECONDS": "120",
         "SKERRY_OPERATOR_NO_ROOM_SECONDS": "86400",
         "SKERRY_OPERATOR_UNSCHEDULABLE_SECONDS": "300",
-        "SKERRY_OPERATOR_CONCURRENCY": "16",
+        "SKERRY_OPERATOR_CONCURRENCY": "32",
         "SKERRY_OPERATOR_ANNOUNCE": "true",
         "SKERRY_OPERATOR_LOG_LEVEL": "info",
     }
