@@ -26,12 +26,14 @@ from skerry_operator.stores import Kind
 
 log = structlog.get_logger(__name__)
 
+Json = dict[str, Any]
 Event = tuple[Kind, str | None, Mapping[str, Any]]
 CHUNK: Final = 200
 REQUEST_SECONDS: Final = 30.0
 # kopf has a task for each object, and that task the object as it came last: not for longer than a change takes.
 IDLE_SECONDS: Final = 0.1
 FAREWELL_SECONDS: Final = 3.0
+_KOPFS_METADATA: Final = ("namespace", "name", "uid", "resourceVersion", "deletionTimestamp")
 BACK_OFFS: Final = (0.5, 1.0, 2.0, 4.0, 4.0)
 
 
@@ -172,12 +174,24 @@ def _registry(
     def listen(kind: Kind, group: str, version: str) -> None:
         @kopf.on.event(group, version, RESOURCES[kind].plural, registry=registry, id=kind.lower())
         async def changed(event: Any, **_: Any) -> None:
-            hear((kind, event["type"], event["object"]))
+            hear((kind, event["type"], _taken(event["object"])))
 
     listen(Kind.TASK_RUN, names.GROUP, names.VERSION)
     listen(Kind.RUNNER_POOL, names.GROUP, names.VERSION)
     listen(Kind.POD, "", "v1")
     return registry
+
+
+def _taken(item: dict[str, Any]) -> Json:
+    """An object, of which kopf is left what it needs until the event is over.
+
+    Its views of an object refer to each other (`Body` and `Meta` of kopf 1.45), so that only the collector frees them: with
+    all parts of thousands of objects that was an eighth of the operator's time, and pauses of 50 to 200 ms.
+    """
+    whole = dict(item)
+    item.clear()
+    item["metadata"] = {name: whole["metadata"][name] for name in _KOPFS_METADATA if name in whole["metadata"]}
+    return whole
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -87,7 +87,10 @@ class Pod:
 
     def condition(self, kind: str) -> PodCondition | None:
         """The condition of this type."""
-        return next((entry for entry in self.conditions if entry.type == kind), None)
+        for entry in self.conditions:
+            if entry.type == kind:
+                return entry
+        return None
 
     @property
     def is_leaving(self) -> bool:

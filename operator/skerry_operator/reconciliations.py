@@ -269,9 +269,8 @@ class Reconciler:
         if pool is None:
             return None
         pods = self._store.pods_of_pool(name)
-        taken = {pod.name for pod in pods if self._store.is_claimed(pod.name)}
         room = self.can_resize and not any(self._is_unresized(pod) for pod in pods)
-        return PoolScene(pool, pods, taken, datetime.now(UTC), refusal, room)
+        return PoolScene(pool, pods, self._store.claimed(), datetime.now(UTC), refusal, room)
 
     def _is_unresized(self, pod: Pod) -> bool:
         """Whether a Pod goes on small with its run, because the cluster has no room for more."""
@@ -279,6 +278,8 @@ class Reconciler:
             return False
         if growths.pending(pod) is not None:
             return True
+        if not pod.ungrown:
+            return False
         run = self._store.task_run(pod.owner.name)
         return run is not None and run.status.pod_uid == pod.uid and growths.refused(run.status) is not None
 

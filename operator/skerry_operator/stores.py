@@ -71,8 +71,8 @@ class Store:
         self._departed: dict[str, tuple[float, Pod | None]] = {}
         self._departed_pods: dict[str, Pod] = {}
         self._removed: dict[str, float] = {}
-        self._pods_of: dict[str, set[str]] = defaultdict(set)
-        self._pool_pods: dict[str, set[str]] = defaultdict(set)
+        self._pods_of: dict[str, dict[str, Pod]] = defaultdict(dict)
+        self._pool_pods: dict[str, dict[str, Pod]] = defaultdict(dict)
         self._pools_by_label: dict[str, str] = {}
         self._claims: dict[str, str] = {}
 
@@ -97,16 +97,15 @@ class Store:
 
     def pods_of(self, uid: str) -> list[Pod]:
         """The Pods that this owner controls."""
-        return [pod for name in self._pods_of.get(uid, ()) if (pod := self.pod(name))]
+        return list(self._pods_of.get(uid, {}).values())
 
     def pods_of_pool(self, name: str) -> list[Pod]:
         """The Pods made from this pool's template, whoever owns them now."""
-        label = names.label_value(name)
-        return [pod for entry in self._pool_pods.get(label, ()) if (pod := self.pod(entry))]
+        return list(self._pool_pods.get(names.label_value(name), {}).values())
 
-    def is_claimed(self, pod: str) -> bool:
-        """Whether a TaskRun names this Pod as its own."""
-        return pod in self._claims
+    def claimed(self) -> Collection[str]:
+        """The names of Pods that a TaskRun names as its own, at every moment."""
+        return self._claims.keys()
 
     def version(self, kind: Kind, name: str) -> int:
         """The newest known version of an object; 0 if there is none."""
@@ -184,9 +183,9 @@ class Store:
     def _index(self, name: str, stored: Stored) -> None:
         if isinstance(stored, Pod):
             if stored.owner is not None:
-                self._pods_of[stored.owner.uid].add(name)
+                self._pods_of[stored.owner.uid][name] = stored
             if names.POOL in stored.labels:
-                self._pool_pods[stored.labels[names.POOL]].add(name)
+                self._pool_pods[stored.labels[names.POOL]][name] = stored
         elif isinstance(stored, RunnerPool):
             self._pools_by_label[names.label_value(name)] = name
         elif stored.spec.pod_name is not None:
@@ -198,7 +197,7 @@ class Store:
                 (self._pods_of, stored.owner.uid if stored.owner else ""),
                 (self._pool_pods, stored.labels.get(names.POOL, "")),
             ):
-                index[entry].discard(name)
+                index[entry].pop(name, None)
                 if not index[entry]:
                     del index[entry]
         elif isinstance(stored, TaskRun) and self._claims.get(stored.spec.pod_name or "") == name:

@@ -99,10 +99,10 @@ def test_list_removes_what_is_older_and_keeps_what_is_newer() -> None:
 def test_claimed_pod_touches_the_run_that_names_it() -> None:
     store = Store()
     store.put(Kind.TASK_RUN, item(Kind.TASK_RUN, "trn-1", 5, spec={"podName": "pool-a"}))
-    assert store.is_claimed("pool-a")
+    assert "pool-a" in store.claimed()
     assert RUN in keys(store.put(Kind.POD, item(Kind.POD, "pool-a", 6)))
     store.remove(Kind.TASK_RUN, "trn-1", "uid-trn-1")
-    assert not store.is_claimed("pool-a")
+    assert "pool-a" not in store.claimed()
 
 
 def test_malformed_object_is_left_out() -> None:
