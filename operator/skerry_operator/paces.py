@@ -12,7 +12,7 @@ IDLE_AFTER_SECONDS: Final = 1.0
 BUSY_A_SECOND: Final = 10.0
 IDLE_A_SECOND: Final = 200.0
 # Nobody waits longer for a turn: with many long runs the API server must take their writes once, sooner or later.
-LONGEST_WAIT_SECONDS: Final = 30.0
+LONGEST_WAIT_SECONDS: Final = 10.0
 
 
 class Pace:
