@@ -17,7 +17,7 @@ from skerry_objects.clients import ApiError, Client, Resource, Unreachable
 Json = dict[str, Any]
 Done = Callable[[Resource, Json], bool | None]
 
-# Requests at once; as many as the operator makes.
+# Requests at once; half as many as the operator makes.
 AT_ONCE = 16
 POLL_SECONDS = 0.25
 # Pods run for one second: when nothing was written for longer, it is worth asking whether all is over.

@@ -23,7 +23,7 @@ PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler
 START_SECONDS = 90
 # More than two cores can use: clients that throttle themselves would be measured instead of what they ask for.
 RATE, BURST = 1000, 2000
-# Its default is 5, the operator's 16.
+# Its default is 5. The operator makes 32 requests at once.
 JOB_SYNCS = 20
 NAMESPACE = "benchmark"
 # Where every write to the namespace of the measurement goes, and nothing else. The API server names the Pods of Jobs itself:

@@ -33,8 +33,8 @@ REQUEST_SECONDS: Final = 30.0
 # kopf has a task for each object, and that task the object as it came last: not for longer than a change takes.
 IDLE_SECONDS: Final = 0.1
 FAREWELL_SECONDS: Final = 3.0
-_KOPFS_METADATA: Final = ("namespace", "name", "uid", "resourceVersion", "deletionTimestamp")
 BACK_OFFS: Final = (0.5, 1.0, 2.0, 4.0, 4.0)
+_KOPFS_METADATA: Final = ("namespace", "name", "uid", "resourceVersion", "deletionTimestamp")
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
@@ -182,7 +182,7 @@ def _registry(
     return registry
 
 
-def _taken(item: dict[str, Any]) -> Json:
+def _taken(item: Json) -> Json:
     """An object, of which kopf is left what it needs until the event is over.
 
     Its views of an object refer to each other (`Body` and `Meta` of kopf 1.45), so that only the collector frees them: with
