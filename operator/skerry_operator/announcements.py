@@ -14,7 +14,6 @@ from skerry_objects.names import API_VERSION
 from skerry_objects.task_runs import TaskRun
 from skerry_operator.clusters import Cluster
 from skerry_operator.decisions.actions import Announce
-from skerry_operator.paces import Pace
 
 log = structlog.get_logger(__name__)
 
@@ -26,10 +25,9 @@ IDLE_A_SECOND: Final = 20.0
 class Announcer:
     """Sends Events one after another."""
 
-    def __init__(self, cluster: Cluster, pace: Pace, identity: str, enabled: bool = True) -> None:
+    def __init__(self, cluster: Cluster, identity: str, enabled: bool = True) -> None:
         """Speak as `identity`; say nothing unless `enabled`."""
         self._cluster = cluster
-        self._pace = pace
         self._identity = identity
         self._enabled = enabled
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MOST_WAITING)
@@ -47,7 +45,7 @@ class Announcer:
                 await self._cluster.create_event(event)
             except (ApiError, Unreachable) as error:
                 log.info("event_dropped", reason=event["reason"], error=str(error))
-            await asyncio.sleep(self._pace.seconds(BUSY_A_SECOND, IDLE_A_SECOND))
+            await asyncio.sleep(self._cluster.pace.seconds(BUSY_A_SECOND, IDLE_A_SECOND))
 
     def _event(self, run: TaskRun, said: Announce) -> dict[str, Any]:
         moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

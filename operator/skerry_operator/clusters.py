@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
-from skerry_objects.clients import EVENTS, LEASES, PODS, RUNNER_POOLS, TASK_RUNS, ApiError, Client, Page, Unreachable
+from skerry_objects.clients import (
+    EVENTS,
+    LEASES,
+    PODS,
+    RUNNER_POOLS,
+    TASK_RUNS,
+    ApiError,
+    Change,
+    Client,
+    Page,
+    Unreachable,
+)
 from skerry_objects.names import CONTAINER, MANAGED_BY, MANAGER
 from skerry_operator.metrics import Metrics
+from skerry_operator.paces import Pace
 from skerry_operator.queues import Postponed
 from skerry_operator.stores import Kind
 
@@ -23,17 +37,39 @@ class NameTaken(Exception):
 
 
 class Cluster:
-    """One namespace of a cluster."""
+    """One namespace of a cluster.
+
+    Attributes:
+        pace: learns from every write how busy the API server is.
+    """
 
     def __init__(self, client: Client, namespace: str, metrics: Metrics) -> None:
         """Ask through `client`."""
         self._client = client
         self._namespace = namespace
         self._metrics = metrics
+        self.pace = Pace()
+
+    @contextmanager
+    def _writing(self, verb: str, resource: str) -> Iterator[None]:
+        self._metrics.wrote(verb, resource)
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.pace.answered(time.monotonic() - began)
 
     def pages(self, kind: Kind) -> AsyncIterator[Page]:
         """All objects of a kind, some at a time."""
         return self._client.pages(RESOURCES[kind], self._namespace, labels=SELECTORS[kind])
+
+    def changes(self, kind: Kind, version: str) -> AsyncIterator[tuple[Change, Json]]:
+        """What happened to objects of a kind since `version`, until the API server ends the watch.
+
+        Raises:
+            Expired: it no longer knows what happened since.
+        """
+        return self._client.watch(RESOURCES[kind], self._namespace, version, labels=SELECTORS[kind])
 
     async def find(self, kind: Kind, name: str) -> Json | None:
         """An object as it is now."""
@@ -51,9 +87,9 @@ class Cluster:
             NameTaken: there is one of this name.
             ApiError: it was refused.
         """
-        self._metrics.wrote("create", "pods")
         try:
-            return await self._client.create(PODS, self._namespace, manifest)
+            with self._writing("create", "pods"):
+                return await self._client.create(PODS, self._namespace, manifest)
         except ApiError as error:
             # A 409 may also mean that a quota was counted by somebody else at the same time: that passes.
             if error.status == 409 and error.reason == "AlreadyExists":
@@ -62,8 +98,8 @@ class Cluster:
 
     async def change_pod(self, name: str, change: Json) -> Json:
         """Change parts of a Pod."""
-        self._metrics.wrote("patch", "pods")
-        return await self._client.patch(PODS, self._namespace, name, change)
+        with self._writing("patch", "pods"):
+            return await self._client.patch(PODS, self._namespace, name, change)
 
     async def can_resize(self) -> bool:
         """Whether Pods can be resized in place: since Kubernetes 1.33, unless somebody switched it off."""
@@ -76,10 +112,10 @@ class Cluster:
 
     async def resize_pod(self, name: str, requests: Mapping[str, str]) -> Json | None:
         """Have the container of a Pod that runs request this; None if it is gone, or Pods cannot be resized any more."""
-        self._metrics.wrote("patch", f"{PODS.plural}/resize")
         change = {"spec": {"containers": [{"name": CONTAINER, "resources": {"requests": dict(requests)}}]}}
         try:
-            return await self._client.merge(PODS, self._namespace, name, change, subresource="resize")
+            with self._writing("patch", f"{PODS.plural}/resize"):
+                return await self._client.merge(PODS, self._namespace, name, change, subresource="resize")
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -87,20 +123,20 @@ class Cluster:
 
     async def delete_pod(self, name: str, uid: str, version: int | None = None) -> bool:
         """Remove this Pod and no other of its name; False when it is gone, or no longer at `version` if one is given."""
-        self._metrics.wrote("delete", "pods")
-        return await self._client.delete(PODS, self._namespace, name, uid=uid, version=version)
+        with self._writing("delete", "pods"):
+            return await self._client.delete(PODS, self._namespace, name, uid=uid, version=version)
 
     async def delete_task_run(self, name: str, uid: str | None) -> None:
         """Remove this TaskRun, and its Pods with it."""
-        self._metrics.wrote("delete", "taskruns")
-        await self._client.delete(TASK_RUNS, self._namespace, name, uid=uid)
+        with self._writing("delete", "taskruns"):
+            await self._client.delete(TASK_RUNS, self._namespace, name, uid=uid)
 
     async def write_status(self, kind: Kind, name: str, version: str | None, change: Json) -> Json:
         """Change an object's status, if it is still at `version`: nobody else's news are overwritten."""
         resource = RESOURCES[kind]
-        self._metrics.wrote("patch", f"{resource.plural}/status")
         body = {"metadata": {"resourceVersion": version}, "status": change}
-        return await self._client.patch(resource, self._namespace, name, body, subresource="status")
+        with self._writing("patch", f"{resource.plural}/status"):
+            return await self._client.patch(resource, self._namespace, name, body, subresource="status")
 
     async def create_event(self, body: Json) -> None:
         """Say something about an object."""

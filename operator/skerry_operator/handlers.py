@@ -1,4 +1,4 @@
-"""kopf's part: it follows the three kinds, and tells what it hears. Nothing is decided or written here.
+"""kopf's part: it follows our own kinds, and tells what it hears. Nothing is decided or written here.
 
 It runs in a thread with a loop of its own. kopf takes every task of its loop for its own and cancels them all when it
 ends, and reading thousands of objects must not keep the Lease from being renewed.
@@ -21,7 +21,7 @@ import uvloop
 
 from skerry_objects import names
 from skerry_objects.configurations import Configuration
-from skerry_operator.clusters import RESOURCES, SELECTORS
+from skerry_operator.clusters import RESOURCES
 from skerry_operator.stores import Kind
 
 log = structlog.get_logger(__name__)
@@ -94,7 +94,7 @@ class Ear:
 
 
 async def follow(configuration: Configuration, namespace: str, tell: Callable[[list[Event]], None]) -> None:
-    """Follow everything until cancelled; return when one of the watches gave up."""
+    """Follow TaskRuns and RunnerPools until cancelled; return when one of the watches gave up."""
     stop, over = threading.Event(), asyncio.Event()
     loop, ear = asyncio.get_running_loop(), Ear(tell)
 
@@ -171,14 +171,13 @@ def _registry(
     async def login(**_: Any) -> kopf.AiohttpSession:
         return kopf.AiohttpSession(server=configuration.server, aiohttp_session=session, default_namespace=namespace)
 
-    def listen(kind: Kind, group: str, version: str) -> None:
-        @kopf.on.event(group, version, RESOURCES[kind].plural, registry=registry, id=kind.lower())
+    def listen(kind: Kind) -> None:
+        @kopf.on.event(names.GROUP, names.VERSION, RESOURCES[kind].plural, registry=registry, id=kind.lower())
         async def changed(event: Any, **_: Any) -> None:
             hear((kind, event["type"], _taken(event["object"])))
 
-    listen(Kind.TASK_RUN, names.GROUP, names.VERSION)
-    listen(Kind.RUNNER_POOL, names.GROUP, names.VERSION)
-    listen(Kind.POD, "", "v1")
+    listen(Kind.TASK_RUN)
+    listen(Kind.RUNNER_POOL)
     return registry
 
 
@@ -203,7 +202,6 @@ def _settings() -> kopf.OperatorSettings:
     settings.persistence.progress_storage = _NoProgress()
     settings.watching.chunk_size = CHUNK
     settings.queueing.idle_timeout = IDLE_SECONDS
-    settings.watching.label_selectors["", "v1", "pods"] = SELECTORS[Kind.POD]
     settings.networking.request_timeout = REQUEST_SECONDS
     settings.networking.connect_timeout = REQUEST_SECONDS
     settings.networking.error_backoffs = BACK_OFFS

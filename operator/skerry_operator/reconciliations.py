@@ -36,7 +36,7 @@ from skerry_operator.decisions.runner_pools import PoolScene, decide_pool, pool_
 from skerry_operator.decisions.task_runs import STARTED, Patience, Scene, decide, decide_refused, expected_pod, is_over
 from skerry_operator.manifests import Surroundings, adoption, attempt_pod, idle_pod
 from skerry_operator.metrics import Metrics
-from skerry_operator.paces import Pace, Turns
+from skerry_operator.paces import Turns
 from skerry_operator.pods import Pod
 from skerry_operator.queues import Postponed
 from skerry_operator.stores import Key, Kind, Store, Touch, Touched
@@ -61,7 +61,6 @@ class Reconciler:
         around: Surroundings,
         patience: Patience,
         announcer: Announcer,
-        pace: Pace,
         metrics: Metrics,
         enqueue: Callable[[Touched], None],
     ) -> None:
@@ -74,8 +73,7 @@ class Reconciler:
         self._metrics = metrics
         self._enqueue = enqueue
         self.can_resize = False
-        self._pace = pace
-        self.turns = Turns(pace, self._is_unsaid, lambda name: enqueue([Touch(Key(Kind.TASK_RUN, name))]))
+        self.turns = Turns(cluster.pace, self._is_unsaid, lambda name: enqueue([Touch(Key(Kind.TASK_RUN, name))]))
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one object further; returns after how many seconds to look again.
@@ -152,10 +150,8 @@ class Reconciler:
         name = run.metadata.name
         match action:
             case CreatePod():
-                self._pace.press()
                 return await self._create(run)
             case AdoptPod(pod):
-                self._pace.press()
                 change = adoption(run, pod, datetime.now(UTC))
                 self._enqueue(self._store.put(Kind.POD, await self._cluster.change_pod(pod.name, change)))
             case ResizePod(pod):
@@ -165,7 +161,6 @@ class Reconciler:
             case WriteStatus(status):
                 self._enqueue(await self._write(Kind.TASK_RUN, run, status))
                 if status.phase in TERMINAL:
-                    self._pace.press()
                     self._metrics.ended(status.reason or "")
             case DeleteTaskRun():
                 await self._cluster.delete_task_run(name, run.metadata.uid)

@@ -9,13 +9,12 @@ from typing import Any, Final
 
 import structlog
 
-from skerry_objects.clients import ApiError, Unreachable, pause
+from skerry_objects.clients import ApiError, Expired, Unreachable, pause
 from skerry_objects.configurations import Configuration
 from skerry_operator import handlers
 from skerry_operator.announcements import Announcer
 from skerry_operator.clusters import Cluster
 from skerry_operator.metrics import Metrics, Pulse
-from skerry_operator.paces import Pace
 from skerry_operator.queues import Queue
 from skerry_operator.reconciliations import Reconciler
 from skerry_operator.settings import Settings
@@ -50,21 +49,22 @@ class Session:
         self._ready = ready
         self._store = Store()
         self._queue: Queue[Key] = Queue()
-        pace = Pace()
-        self._announcer = Announcer(cluster, pace, settings.identity, settings.announce)
+        self._announcer = Announcer(cluster, settings.identity, settings.announce)
         self._reconciler = Reconciler(
             cluster,
             self._store,
             settings.surroundings(),
             settings.patience(),
             self._announcer,
-            pace,
             metrics,
             self._enqueue,
         )
         # The newest version that events told of each kind.
         self._heard = dict.fromkeys(Kind, 0)
-        self._deaf = asyncio.Event()
+        # The version of the last complete list of each kind.
+        self._listed = dict.fromkeys(Kind, 0)
+        # Set where watches must begin anew.
+        self._deaf = {kind: asyncio.Event() for kind in Kind}
 
     async def run(self) -> None:
         """Act until cancelled."""
@@ -83,6 +83,7 @@ class Session:
                 group.create_task(self._reconciler.turns.run())
                 group.create_task(self._resync_forever())
                 group.create_task(self._follow_forever())
+                group.create_task(self._follow_pods_forever())
         finally:
             for part in ("resyncs", "watches"):
                 self._alive.rest(part)
@@ -113,11 +114,42 @@ class Session:
                 self._enqueue(self._store.put(kind, item))
 
     async def _follow_forever(self) -> None:
+        ours = (self._deaf[Kind.TASK_RUN], self._deaf[Kind.RUNNER_POOL])
         while True:
-            self._deaf.clear()
-            await first_of(handlers.follow(self._configuration, self._namespace, self._told), self._deaf.wait())
+            for deaf in ours:
+                deaf.clear()
+            await first_of(
+                handlers.follow(self._configuration, self._namespace, self._told), *(deaf.wait() for deaf in ours)
+            )
             log.warning("watches_restarted")
             await asyncio.sleep(1.0)
+
+    async def _follow_pods_forever(self) -> None:
+        deaf = self._deaf[Kind.POD]
+        while True:
+            deaf.clear()
+            await first_of(self._follow_pods(), deaf.wait())
+            log.warning("watch_restarted", kind=Kind.POD)
+
+    async def _follow_pods(self) -> None:
+        """Follow Pods from the last list on, until cancelled.
+
+        A run's Pod changes five times. kopf has a task, a memory and a logger for each change of an object: where only the
+        change itself is wanted, that was more than half of all that the operator does.
+        """
+        version, failures = self._listed[Kind.POD], 0
+        while True:
+            try:
+                async for change, item in self._cluster.changes(Kind.POD, str(version)):
+                    version, failures = int(item["metadata"]["resourceVersion"]), 0
+                    if change != "BOOKMARK":
+                        self._told([(Kind.POD, change, item)])
+            except (Expired, ApiError, Unreachable) as error:
+                log.warning("watch_failed", kind=Kind.POD, error=repr(error))
+                await pause(failures)
+                failures += 1
+                if isinstance(error, Expired) and await self._resync(judge=False):
+                    version = self._listed[Kind.POD]
 
     async def _resync_forever(self) -> None:
         while True:
@@ -164,6 +196,7 @@ class Session:
                 self._store.put(kind, item)
                 listed.add(item["metadata"]["name"])
         self._store.retain(kind, listed, complete)
+        self._listed[kind] = complete
         return newest
 
     def _news(self, kind: Kind, item: dict[str, Any]) -> int:
@@ -179,7 +212,8 @@ class Session:
         if missed:
             log.warning("events_missed", kinds=missed)
             self._metrics.missed()
-            self._deaf.set()
+            for kind in missed:
+                self._deaf[kind].set()
         else:
             self._alive.beat("watches", 4 * self._settings.resync_seconds + 60)
 

@@ -20,14 +20,29 @@ async def giving(turns: Turns) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def test_pace_is_slow_while_there_is_urgent_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def answered(seconds: float, times: int = 50) -> Pace:
+    pace = Pace()
+    for _ in range(times):
+        pace.answered(seconds)
+    return pace
+
+
+def test_pace_is_slow_while_the_api_server_takes_long_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(paces.time, "monotonic", lambda: now)
-    pace = Pace()
-    assert pace.seconds(busy=5, idle=20) == 1 / 20
-    pace.press()
+    assert Pace().seconds(busy=5, idle=20) == 1 / 20
+    assert answered(paces.BUSY_SECONDS * 0.9).seconds(busy=5, idle=20) == 1 / 20
+    pace = answered(paces.BUSY_SECONDS * 2)
     assert pace.seconds(busy=5, idle=20) == 1 / 5
     now += paces.IDLE_AFTER_SECONDS + 0.1
+    assert pace.seconds(busy=5, idle=20) == 1 / 20
+    pace.answered(paces.BUSY_SECONDS * 2)
+    assert pace.seconds(busy=5, idle=20) == 1 / 20, "one late answer after a pause says nothing yet"
+
+
+def test_one_late_answer_among_many_does_not_slow_the_pace() -> None:
+    pace = answered(0.003)
+    pace.answered(0.3)
     assert pace.seconds(busy=5, idle=20) == 1 / 20
 
 
@@ -62,9 +77,8 @@ async def test_those_with_nothing_to_say_take_no_time_of_others(monkeypatch: pyt
 async def test_nobody_waits_for_very_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paces, "BUSY_A_SECOND", 0.01)
     monkeypatch.setattr(paces, "LONGEST_WAIT_SECONDS", 0.0)
-    pace, had = Pace(), list[str]()
-    pace.press()
-    turns = Turns(pace, lambda name: True, had.append)
+    had: list[str] = []
+    turns = Turns(answered(1.0), lambda name: True, had.append)
     for name in ("a", "b", "c"):
         turns.ask(name)
     async with giving(turns), asyncio.timeout(5):
