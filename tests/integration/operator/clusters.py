@@ -69,6 +69,7 @@ class FakeCluster:
         self.moved = asyncio.Condition()
         self.refuse: Callable[[str, str, Json], Refused | None] = lambda verb, plural, body: None
         self.away = False
+        self.write_seconds = 0.0
         self.mute: set[str] = set()
         self.autorun: float | None = None
         self.crash = False
@@ -217,6 +218,8 @@ class FakeCluster:
         refused = self.refuse(verb, f"{plural}/resize" if subresource == "resize" else plural, body)
         if refused is not None:
             raise refused
+        if verb not in ("get", "list", "watch"):
+            await asyncio.sleep(self.write_seconds)
         if verb == "watch":
             return await self._watch(request, plural)
         if verb == "list":

@@ -6,7 +6,7 @@ from collections import Counter
 import aiohttp
 import pytest
 
-from skerry_operator import sessions
+from skerry_operator import paces, sessions
 from tests.integration.operator.clusters import Json, Refused
 from tests.integration.operator.conftest import World
 
@@ -112,6 +112,24 @@ async def test_api_server_away_for_some_seconds(world: World) -> None:
     world.cluster.away = False
     await world.until_phase("Running", "trn-1")
     await world.until_pod("trn-2-1")
+
+
+async def test_slow_api_server_is_hardly_told_that_runs_run(world: World) -> None:
+    count = 20
+    world.cluster.write_seconds = 3 * paces.BUSY_SECONDS
+    await world.operate(announce=False)
+    await world.pool()
+    for number in range(count):
+        await world.run(f"trn-{number}")
+    await world.until(lambda: len(world.cluster.all("pods")) == count)
+    for number in range(count):
+        await world.cluster.start(f"trn-{number}-1")
+    # Time in which one that answers at once would be told of all.
+    await asyncio.sleep(0.5)
+    for number in range(count):
+        await world.cluster.finish(f"trn-{number}-1")
+    await world.until(lambda: all(item["status"]["phase"] == "Succeeded" for item in world.cluster.all("taskruns")))
+    assert count <= world.cluster.writes()["patch", "taskruns/status"] < 1.6 * count
 
 
 async def test_expired_history_is_listed_again(world: World) -> None:
