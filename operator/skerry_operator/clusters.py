@@ -52,12 +52,13 @@ class Cluster:
 
     @contextmanager
     def _writing(self, verb: str, resource: str) -> Iterator[None]:
-        self._metrics.wrote(verb, resource)
         began = time.monotonic()
         try:
             yield
         finally:
-            self.pace.answered(time.monotonic() - began)
+            seconds = time.monotonic() - began
+            self._metrics.wrote(verb, resource, seconds)
+            self.pace.answered(seconds)
 
     def pages(self, kind: Kind) -> AsyncIterator[Page]:
         """All objects of a kind, some at a time."""

@@ -26,14 +26,8 @@ class Metrics:
     def __init__(self) -> None:
         """Begin at zero."""
         self.registry = CollectorRegistry()
-        self._writes = self._counter("writes", "Requests that change something", ["verb", "resource"])
-        self._reconciliations = Histogram(
-            "skerry_operator_reconciliation_seconds",
-            "Time to bring one object further",
-            ["kind"],
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
+        self._writes = self._histogram("write", "Time of a request that changes something", ["verb", "resource"])
+        self._reconciliations = self._histogram("reconciliation", "Time to bring one object further", ["kind"])
         self._ends = self._counter("attempts_ended", "Ends of attempts that were recorded", ["reason"])
         self._heard = self._counter("watch_events", "Events heard", ["kind"])
         self._missed = self._counter("watch_misses", "Resyncs that found what no event had told", [])
@@ -46,12 +40,15 @@ class Metrics:
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
         return Counter(f"skerry_operator_{name}", text, labels, registry=self.registry)
 
+    def _histogram(self, name: str, text: str, labels: list[str]) -> Histogram:
+        return Histogram(f"skerry_operator_{name}_seconds", text, labels, buckets=_BUCKETS, registry=self.registry)
+
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"skerry_operator_{name}", text, registry=self.registry)
 
-    def wrote(self, verb: str, resource: str) -> None:
-        """A request that changes something was sent."""
-        _labelled(self._writes, verb, resource).inc()
+    def wrote(self, verb: str, resource: str, seconds: float) -> None:
+        """A request that changes something was answered, or given up."""
+        _labelled(self._writes, verb, resource).observe(seconds)
 
     def reconciled(self, kind: str, seconds: float) -> None:
         """An object was brought further."""
