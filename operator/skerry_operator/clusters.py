@@ -31,6 +31,9 @@ MANAGED: Final = f"{MANAGED_BY}={MANAGER}"
 RESOURCES: Final = {Kind.TASK_RUN: TASK_RUNS, Kind.RUNNER_POOL: RUNNER_POOLS, Kind.POD: PODS}
 SELECTORS: Final = {Kind.TASK_RUN: "", Kind.RUNNER_POOL: "", Kind.POD: MANAGED}
 
+# Answers that say nothing of the request: too many at once, or it cannot serve any now.
+TOO_BUSY: Final = frozenset({429, 500, 503, 504})
+
 
 class NameTaken(Exception):
     """There is an object of this name already."""
@@ -55,10 +58,14 @@ class Cluster:
         began = time.monotonic()
         try:
             yield
+        except (ApiError, Unreachable) as error:
+            if isinstance(error, Unreachable) or error.status in TOO_BUSY:
+                self.pace.refused()
+            raise
+        else:
+            self.pace.answered(time.monotonic() - began)
         finally:
-            seconds = time.monotonic() - began
-            self._metrics.wrote(verb, resource, seconds)
-            self.pace.answered(seconds)
+            self._metrics.wrote(verb, resource, time.monotonic() - began)
 
     def pages(self, kind: Kind) -> AsyncIterator[Page]:
         """All objects of a kind, some at a time."""

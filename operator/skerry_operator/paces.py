@@ -17,6 +17,8 @@ IDLE_A_SECOND: Final = 200.0
 LONGEST_WAIT_SECONDS: Final = 30.0
 # The average is that of about twenty answers.
 _WEIGHT: Final = 0.05
+# As good as this long: one makes the pace slow until a dozen others were answered quickly.
+_REFUSED_SECONDS: Final = 1.0
 
 
 class Pace:
@@ -33,6 +35,10 @@ class Pace:
             self._average = 0.0
         self._average += (seconds - self._average) * _WEIGHT
         self._answered = time.monotonic()
+
+    def refused(self) -> None:
+        """A write was not taken, however quickly that was said: the API server has too much to do, or is away."""
+        self.answered(_REFUSED_SECONDS)
 
     def seconds(self, busy: float, idle: float) -> float:
         """How long to wait between two writes: so many a second while the API server is busy, and while it is not."""

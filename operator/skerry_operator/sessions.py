@@ -139,17 +139,32 @@ class Session:
         """
         version, failures = self._listed[Kind.POD], 0
         while True:
+            before = version
             try:
                 async for change, item in self._cluster.changes(Kind.POD, str(version)):
                     version, failures = int(item["metadata"]["resourceVersion"]), 0
                     if change != "BOOKMARK":
                         self._told([(Kind.POD, change, item)])
-            except (Expired, ApiError, Unreachable) as error:
-                log.warning("watch_failed", kind=Kind.POD, error=repr(error))
-                await pause(failures)
-                failures += 1
-                if isinstance(error, Expired) and await self._resync(judge=False):
-                    version = self._listed[Kind.POD]
+                if version != before:
+                    continue
+                log.warning("watch_was_empty", kind=Kind.POD)
+            except Expired:
+                version = await self._list_pods(version)
+            except (ApiError, Unreachable) as error:
+                log.warning("watch_failed", kind=Kind.POD, error=str(error))
+            await pause(failures)
+            failures += 1
+
+    async def _list_pods(self, version: int) -> int:
+        """Take all Pods anew; returns the version to go on from, the old one if the API server could not be asked."""
+        try:
+            await self._compare(Kind.POD)
+        except (ApiError, Unreachable) as error:
+            log.warning("list_failed", kind=Kind.POD, error=str(error))
+            return version
+        for key in self._store.known():
+            self._queue.add(key)
+        return self._listed[Kind.POD]
 
     async def _resync_forever(self) -> None:
         while True:

@@ -70,6 +70,7 @@ class FakeCluster:
         self.refuse: Callable[[str, str, Json], Refused | None] = lambda verb, plural, body: None
         self.away = False
         self.write_seconds = 0.0
+        self.ends_watches = False
         self.mute: set[str] = set()
         self.autorun: float | None = None
         self.crash = False
@@ -296,7 +297,7 @@ class FakeCluster:
         at = next((number for number, entry in enumerate(self.log) if entry[0] > since), len(self.log))
         try:
             await response.prepare(request)
-            while not self.away:
+            while not (self.away or self.ends_watches):
                 entries, at = self.log[at:], len(self.log)
                 for _, change, kind, item in entries:
                     if kind != plural or plural in self.mute:

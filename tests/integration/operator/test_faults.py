@@ -146,6 +146,21 @@ async def test_expired_history_is_listed_again(world: World) -> None:
     await world.until_phase("Running")
 
 
+async def test_watches_that_end_at_once_are_not_begun_again_without_a_pause(world: World) -> None:
+    await world.operate()
+    await world.pool()
+    world.cluster.ends_watches = True
+    world.cluster.drop_watches()
+    before = world.cluster.requests["watch", "pods"]
+    await asyncio.sleep(2.0)
+    assert 1 <= world.cluster.requests["watch", "pods"] - before < 10
+    world.cluster.ends_watches = False
+    await world.run()
+    await world.until_pod()
+    await world.cluster.start("trn-1-1")
+    await world.until_phase("Running")
+
+
 async def test_dead_watch_is_found_and_replaced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "LATE_SECONDS", 0.5)
     operator = await world.operate(resync_seconds=1)
