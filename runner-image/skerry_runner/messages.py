@@ -36,6 +36,8 @@ class Assignment(TypedDict):
     timeout_seconds: float | None
     traceparent: str | None
     metadata: dict[str, Any]
+    # How many attempts begin on this node in the same moment, this one included.
+    company: NotRequired[int]
     workflow: str
     plan: PlanSpec | None
 

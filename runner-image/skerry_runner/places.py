@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from skerry_runner.attempts import Attempt
+from skerry_runner.crowds import rest_seconds
 from skerry_runner.events import log
 from skerry_runner.memory import OomCounter
 from skerry_runner.messages import Limits
@@ -227,6 +228,10 @@ class ProcessPlaces:
             self.on_ready()
             if self._settings.command:
                 asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._expire, tenant)
+
+    def unheard_seconds(self, attempt: Attempt) -> float:
+        """In a Pod that waited for one run: until others that came with it on this node have begun."""
+        return rest_seconds(attempt.assignment.get("company", 1), _CORES) if self.rest_seconds else 0.0
 
     def process_withdraws(self, tenant: RunTenant) -> None:
         """A process no longer waits, but may ask again."""

@@ -29,6 +29,9 @@ class RunPlaces(Protocol):
     linger_seconds: float
     rest_seconds: float
 
+    def unheard_seconds(self, attempt: Attempt) -> float:
+        """How long the process of an attempt that begins is not heard."""
+
     def process_asks(self, tenant: RunTenant) -> None:
         """It wants its input."""
 
@@ -132,8 +135,9 @@ class RunTenant:
         assert held is not None, "only a process that asks is given an attempt"
         self.attempt = attempt
         attempt.host = self
-        attempt.answer_input(held)
-        attempt.begin(self._import_seconds)
+        unheard = self._places.unheard_seconds(attempt)
+        attempt.answer_input(held, unheard)
+        attempt.begin(self._import_seconds, unheard)
         self.hand_over(attempt)
 
     def hand_over(self, attempt: Attempt) -> None:

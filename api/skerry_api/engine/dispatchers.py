@@ -8,6 +8,7 @@ process says so, and once a second in any case.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -47,8 +48,8 @@ class Slot(Protocol):
         """How many more attempts it may be given now."""
         ...
 
-    def assign(self, assignment: Assignment) -> None:
-        """Give it an attempt for which a slot was reserved."""
+    def assign(self, assignment: Assignment, company: int) -> None:
+        """Give it an attempt for which a slot was reserved; `company` such attempts begin on its node in this moment."""
         ...
 
 
@@ -79,6 +80,7 @@ class Dispatcher:
         # Called with its pool when work is queued or becomes ready, for an executor that starts runners on demand.
         self.on_queued: Callable[[str], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._handed_over: list[tuple[Slot, Assignment]] = []
 
     def join(self, slot: Slot) -> None:
         """A runner is connected and can be given work."""
@@ -118,6 +120,23 @@ class Dispatcher:
         """A reserved slot was not needed."""
         slot.reserved -= 1
         self.freed(slot)
+
+    def hand_over(self, slot: Slot, assignment: Assignment) -> None:
+        """Give a runner an attempt for which a slot was reserved, together with all that the same commit recorded."""
+        self._handed_over.append((slot, assignment))
+        if len(self._handed_over) == 1:
+            asyncio.get_running_loop().call_soon(self._assign_all)
+
+    def _assign_all(self) -> None:
+        handed_over, self._handed_over = self._handed_over, []
+        company = Counter(slot.node for slot, _ in handed_over)
+        for slot, assignment in handed_over:
+            slot.assign(assignment, company[slot.node])
+
+    async def assigned(self) -> None:
+        """Wait until what was handed over is on its way: assigned by the next turn of the loop, and sent by the one after."""
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     def freed(self, slot: Slot) -> None:
         """A runner may have a free slot again."""
@@ -218,7 +237,7 @@ class Dispatcher:
         for assignment in claimed:
             slot = next(slot for slot in left if slot.runner_id == assignment.runner_id)
             left.remove(slot)
-            slot.assign(assignment)
+            self.hand_over(slot, assignment)
         self._return(left)
 
     def _return(self, slots: Iterable[Slot]) -> None:

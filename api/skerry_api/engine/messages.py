@@ -41,8 +41,8 @@ def welcome(runner_id: str, settings: EngineSettings) -> Message:
     }
 
 
-def assign(assignment: Assignment, traceparent: str | None) -> Message:
-    """An attempt, given to a runner now."""
+def assign(assignment: Assignment, traceparent: str | None, company: int) -> Message:
+    """An attempt, given to a runner now, as one of `company` on its node."""
     plan = plan_named(assignment.plan)
     timeout = assignment.timeout_ms / 1000
     return {
@@ -60,6 +60,7 @@ def assign(assignment: Assignment, traceparent: str | None) -> Message:
         "timeout_seconds": timeout,
         "traceparent": traceparent,
         "metadata": assignment.metadata,
+        "company": company,
         "plan": {"name": plan.name, "cpu": plan.cpu, "memory_bytes": plan.memory_bytes},
     }
 

@@ -188,13 +188,16 @@ class Session:
         outcome = Outcome(Reason.RUNNER_LOST, error={"type": "RunnerLost", "message": message})
         await self._engine.completions.settle(assignment, outcome, spawned=True)
 
-    def assign(self, assignment: Assignment) -> None:
-        """Give the runner an attempt for which a slot was reserved; the record says so already."""
+    def assign(self, assignment: Assignment, company: int = 1) -> None:
+        """Give the runner an attempt for which a slot was reserved; the record says so already.
+
+        `company` is how many attempts begin on its node in this moment, this one included.
+        """
         self.reserved -= 1
         if self._closed:
             return  # It gets it when it connects again; if it does not, its lease runs out.
         self._hold(assignment)
-        self._send(assign(assignment, self._engine.traces.attempt_context(assignment)))
+        self._send(assign(assignment, self._engine.traces.attempt_context(assignment), company))
 
     def _hold(self, assignment: Assignment) -> Held:
         self._active += 1

@@ -130,6 +130,8 @@ class Submissions:
                 self._dispatcher.give_back(slot)
             existing = await self._existing(row, parents[position] if parents else None)
             submissions.append(Submission(existing["id"], False, existing))
+        # User code first, then the answers: in a burst they take as long to write.
+        await self._dispatcher.assigned()
         return submissions
 
     def _reserve(self, row: dict[str, Any]) -> Slot | None:
@@ -145,7 +147,7 @@ class Submissions:
     def _hand_over(self, row: dict[str, Any], slot: Slot | None) -> None:
         self._telemetry.submitted(row["workflow"], row["task"])
         if slot is not None:
-            slot.assign(_assignment(row, self._settings.limits.inline_bytes))
+            self._dispatcher.hand_over(slot, _assignment(row, self._settings.limits.inline_bytes))
             return
         ready_at = row["ready_at"]
         delay = 0.0 if ready_at is None else (ready_at - row["created_at"]).total_seconds()

@@ -11,6 +11,7 @@ import pytest
 from skerry_api.domain.pools import WarmPolicy
 from skerry_api.engine.engines import Engine
 from skerry_api.engine.messages import timestamp
+from skerry_api.engine.submissions import Trigger
 from skerry_api.executors.kubernetes.executors import KubernetesExecutor
 from skerry_api.executors.kubernetes.templates import PodDefaults
 from skerry_api.storage import pools
@@ -29,10 +30,10 @@ async def world_fixture() -> AsyncIterator[World]:
         yield made
 
 
-async def waiting(engine: Engine, suffix: str, *, ready: bool = True) -> Pod:
+async def waiting(engine: Engine, suffix: str, *, ready: bool = True, node: str = "node-1") -> Pod:
     """A Pod of the pool of `shop/build` that waits."""
     version_id = (await engine.registry.resolve("shop/build"))[1].version_id
-    pod = Pod(engine, f"{version_id}-standard-{suffix}", f"uid-{suffix}", "node-1")
+    pod = Pod(engine, f"{version_id}-standard-{suffix}", f"uid-{suffix}", node)
     assert await pod.connect()
     if ready:
         pod.session.receive({"type": "ready"})
@@ -68,6 +69,16 @@ async def test_a_waiting_pod_is_given_a_run_in_the_transaction_that_records_it(e
     assert [message["run"] for message in assigned(pod)] == [run_id]
     assert await attempt_of(engine, run_id) == ("starting", pod.identity.name, True)
     assert await launchable(engine) == []
+
+
+async def test_pods_hear_how_many_runs_begin_with_theirs_on_their_node(engine: Engine) -> None:
+    pods = [await waiting(engine, suffix) for suffix in "abc"]
+    await engine.submit_many([Trigger("shop/build", [], "[]")] * 2)
+    await trigger(engine)
+    assert sorted(message["company"] for pod in pods for message in assigned(pod)) == [1, 2, 2]
+    elsewhere = [await waiting(engine, "d", node="node-2"), await waiting(engine, "e", node="node-3")]
+    await engine.submit_many([Trigger("shop/build", [], "[]")] * 2)
+    assert [message["company"] for pod in elsewhere for message in assigned(pod)] == [1, 1]
 
 
 async def test_a_waiting_pod_takes_what_is_queued_and_takes_one_run_only(engine: Engine) -> None:

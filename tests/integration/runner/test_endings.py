@@ -8,11 +8,13 @@ import os
 import signal
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from skerry_runner.crowds import rest_seconds
 from tests.integration.runner.control_planes import PROGRAM, ControlPlane, is_alive, running, until_dead
 
 
@@ -46,6 +48,20 @@ async def test_results_errors_and_deaths_are_told_apart(control_plane: ControlPl
     assert "not valid JSON" in invalid["error"]["message"]
     assert large["reason"] == "payload_too_large"
     assert large["error"]["message"].startswith("the result is 5 MiB and may be at most 4 MiB")
+
+
+async def test_what_ends_in_a_crowd_is_heard_when_the_others_have_begun(control_plane: ControlPlane) -> None:
+    place = {"SKERRY_POD_NAME": "pod-1", "SKERRY_POD_UID": "u", "SKERRY_NODE_NAME": "n"}
+    crowd = 100_000  # on a machine of any size
+    for task, result in (("echo", "[[]]"), ("succeeds_and_dies", "[7]")):
+        async with running(control_plane, "--isolation", "container", **place):
+            await control_plane.expect("ready")
+            await control_plane.assign(task, task, company=crowd)
+            assert await control_plane.outcome(task) == succeeded(result)
+        complete = await control_plane.expect("complete", attempt=task)
+        seconds = moment(complete["finished_at"]) - moment(complete["started_at"])
+        assert seconds >= rest_seconds(crowd, 1) - 0.001, "its end was in the way of others"
+        control_plane.messages.clear()
 
 
 async def test_completion_tells_times_and_usage(control_plane: ControlPlane) -> None:
@@ -256,3 +272,7 @@ async def test_a_program_that_never_asks_for_its_input_is_told_as_such(control_p
         outcome = await control_plane.outcome("a")
     assert outcome["error"]["type"] == "ImportTimeout"
     assert outcome["error"]["message"] == "the program did not ask for its input within 0.5 s"
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

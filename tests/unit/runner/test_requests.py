@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -14,8 +15,19 @@ class Transport:
         self.written = b""
         self.closed = False
 
+        self.reading = True
+
     def write(self, data: bytes) -> None:
         self.written += data
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return self.closed
 
     def close(self) -> None:
         self.closed = True
@@ -61,6 +73,21 @@ def test_connection_is_kept_alive_unless_the_client_closes(peer: Peer) -> None:
     peer.connection.data_received(b"GET /input HTTP/1.1\r\nConnection: close\r\n\r\n")
     peer.exchanges[-1].answer(200, b"{}")
     assert peer.transport.closed
+
+
+async def test_after_an_answer_the_other_side_may_rest_unheard(peer: Peer) -> None:
+    peer.connection.data_received(b"GET /input HTTP/1.1\r\n\r\n")
+    peer.exchanges[0].answer_json({}, rest_seconds=0.01)
+    assert not peer.transport.reading
+    await asyncio.sleep(0.02)
+    assert peer.transport.reading
+
+
+async def test_a_connection_that_closes_while_it_rests_is_left_alone(peer: Peer) -> None:
+    peer.connection.data_received(b"GET /input HTTP/1.1\r\nConnection: close\r\n\r\n")
+    peer.exchanges[0].answer_json({}, rest_seconds=0.01)
+    assert peer.transport.closed
+    assert peer.transport.reading, "there is nothing to pause"
 
 
 def test_only_the_first_answer_counts(peer: Peer) -> None:

@@ -18,6 +18,24 @@ class Runner:
         self._socket: socket.socket | None = None
 
     def request(self, method: str, path: str, body: Any = None, *, close: bool = False) -> tuple[int, Any]:
+        connection = self.send(method, path, body, close=close)
+        received = b""
+        while b"\r\n\r\n" not in received:
+            chunk = connection.recv(1 << 20)
+            if not chunk:
+                raise ConnectionResetError("the runner closed the connection")
+            received += chunk
+        header, _, rest = received.partition(b"\r\n\r\n")
+        lines = header.decode().split("\r\n")
+        length = next(int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length"))
+        while len(rest) < length:
+            rest += connection.recv(1 << 20)
+        if close:
+            connection.close()
+            self._socket = None
+        return int(lines[0].split()[1]), json.loads(rest)
+
+    def send(self, method: str, path: str, body: Any = None, *, close: bool = False) -> socket.socket:
         if self._socket is None:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._socket.connect(self._path)
@@ -26,21 +44,7 @@ class Runner:
         tag += "Connection: close\r\n" if close else ""
         head = f"{method} {path} HTTP/1.1\r\nHost: runner\r\n{tag}Content-Length: {len(data)}\r\n\r\n"
         self._socket.sendall(head.encode() + data)
-        received = b""
-        while b"\r\n\r\n" not in received:
-            chunk = self._socket.recv(1 << 20)
-            if not chunk:
-                raise ConnectionResetError("the runner closed the connection")
-            received += chunk
-        header, _, rest = received.partition(b"\r\n\r\n")
-        lines = header.decode().split("\r\n")
-        length = next(int(line.split(":")[1]) for line in lines if line.lower().startswith("content-length"))
-        while len(rest) < length:
-            rest += self._socket.recv(1 << 20)
-        if close:
-            self._socket.close()
-            self._socket = None
-        return int(lines[0].split()[1]), json.loads(rest)
+        return self._socket
 
     def input(self) -> dict[str, Any]:
         status, answer = self.request(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.integration.runner.programs.protocol import Runner, decode
+from tests.integration.runner.programs.protocol import Runner, decode, encode
 
 
 def noop(runner: Runner, *_: Any) -> None:
@@ -39,6 +39,11 @@ def crashes(runner: Runner) -> None:
 
 
 def kills_itself(runner: Runner) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def succeeds_and_dies(runner: Runner) -> None:
+    runner.send("POST", "/callback", {"complete": {"output": encode("[7]")}})
     os.kill(os.getpid(), signal.SIGKILL)
 
 
