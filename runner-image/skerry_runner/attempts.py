@@ -72,8 +72,8 @@ class Attempt:
 
     # Beginning.
 
-    def answer_input(self, exchange: Exchange, rest_seconds: float = 0.0) -> None:
-        """Give the process its input, and hear nothing of it on this connection for `rest_seconds`."""
+    def answer_input(self, exchange: Exchange, unheard_seconds: float = 0.0) -> None:
+        """Give the process its input, and hear nothing of it on this connection for `unheard_seconds`."""
         assignment = self.assignment
         text = assignment["input"]
         assert text is not None, "an input that lives elsewhere is fetched before the attempt is placed"
@@ -92,10 +92,10 @@ class Attempt:
             "plan": assignment["plan"] and assignment["plan"]["name"],
             "workflow": assignment["workflow"],
         }
-        exchange.answer_json(answer, rest_seconds)
+        exchange.answer_json(answer, unheard_seconds)
 
-    def begin(self, import_seconds: float | None, rest_seconds: float = 0.0) -> None:
-        """User code has its input from now on: its timeout counts from here. What it says is not heard for `rest_seconds`."""
+    def begin(self, import_seconds: float | None, unheard_seconds: float = 0.0) -> None:
+        """User code has its input, and its timeout counts, from now on. What it says is not heard for `unheard_seconds`."""
         if self._started_at is not None:
             return
         self._started_at = time.time()
@@ -105,7 +105,7 @@ class Attempt:
         if self._deadline is not None and self._timings["start_seconds"] > STARTED_AFTER_SECONDS:
             self._deadline.cancel()
             self._deadline = self._deadline_timer()
-        self._started_timer = self._loop.call_later(STARTED_AFTER_SECONDS + rest_seconds, self._send_started)
+        self._started_timer = self._loop.call_later(STARTED_AFTER_SECONDS + unheard_seconds, self._send_started)
 
     def take_lines(self, stream: Stream, lines: list[bytes]) -> None:
         """Take lines of output."""

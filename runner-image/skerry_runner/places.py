@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from skerry_runner.attempts import Attempt
-from skerry_runner.crowds import rest_seconds
+from skerry_runner.crowds import CORES
 from skerry_runner.events import log
 from skerry_runner.memory import OomCounter
 from skerry_runner.messages import Limits
@@ -30,7 +30,6 @@ REPLACE_SECONDS = 0.006
 # The end of a process takes its system longer than a short run, and that of a Pod its node. Where one waited, others of a
 # burst may be about to begin.
 REST_SECONDS = 1.0
-_CORES = os.cpu_count() or 1
 
 
 class Places(Protocol):
@@ -166,7 +165,7 @@ class ProcessPlaces:
         Replacing a standby takes as much CPU as a short run: while others still stand by, the run that just began goes
         first. And while every core has a process to run, starting several together takes less than one after the other.
         """
-        if (self._queue or not self._ready) and self._working < _CORES:
+        if (self._queue or not self._ready) and self._working < CORES:
             self._fill_now()
         elif self._filling is None:
             self._filling = asyncio.get_running_loop().call_later(REPLACE_SECONDS, self._fill_now)
@@ -228,10 +227,6 @@ class ProcessPlaces:
             self.on_ready()
             if self._settings.command:
                 asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._expire, tenant)
-
-    def unheard_seconds(self, attempt: Attempt) -> float:
-        """In a Pod that waited for one run: until others that came with it on this node have begun."""
-        return rest_seconds(attempt.assignment.get("company", 1), _CORES) if self.rest_seconds else 0.0
 
     def process_withdraws(self, tenant: RunTenant) -> None:
         """A process no longer waits, but may ask again."""

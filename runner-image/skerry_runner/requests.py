@@ -41,21 +41,21 @@ class Exchange:
         """The query's parameters."""
         return dict(parse_qsl(self.query.decode("ascii", "replace")))
 
-    def answer(self, status: int, body: bytes, rest_seconds: float = 0.0) -> None:
+    def answer(self, status: int, body: bytes, unheard_seconds: float = 0.0) -> None:
         """Answer with JSON; without effect when the other side has gone or was answered already.
 
-        What the other side sends then is not read for `rest_seconds`.
+        What the other side sends then is not read for `unheard_seconds`.
         """
         connection, self._connection = self._connection, None
         self.on_abandoned = None
         if connection is not None:
             connection.write_answer(status, body)
-            if rest_seconds:
-                connection.rest(rest_seconds)
+            if unheard_seconds:
+                connection.pause(unheard_seconds)
 
-    def answer_json(self, value: Any, rest_seconds: float = 0.0) -> None:
+    def answer_json(self, value: Any, unheard_seconds: float = 0.0) -> None:
         """Answer with `value` encoded."""
-        self.answer(200, orjson.dumps(value), rest_seconds)
+        self.answer(200, orjson.dumps(value), unheard_seconds)
 
     def refuse(self, status: int, code: str, message: str) -> None:
         """Answer with an error."""
@@ -131,13 +131,13 @@ class Connection(asyncio.Protocol):
         if not self._keep_alive:
             self._transport.close()
 
-    def rest(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         """Read nothing for so long; what comes meanwhile is there afterwards."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
-            asyncio.get_running_loop().call_later(seconds, self._wake)
+            asyncio.get_running_loop().call_later(seconds, self._resume)
 
-    def _wake(self) -> None:
+    def _resume(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 

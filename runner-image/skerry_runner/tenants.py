@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from skerry_runner import routes
 from skerry_runner.attempts import Attempt
+from skerry_runner.crowds import unheard_seconds
 from skerry_runner.messages import Stream, Usage
 from skerry_runner.outcomes import Memory, Raised, Returned
 from skerry_runner.processes import usage_of
@@ -28,9 +29,6 @@ class RunPlaces(Protocol):
 
     linger_seconds: float
     rest_seconds: float
-
-    def unheard_seconds(self, attempt: Attempt) -> float:
-        """How long the process of an attempt that begins is not heard."""
 
     def process_asks(self, tenant: RunTenant) -> None:
         """It wants its input."""
@@ -135,7 +133,8 @@ class RunTenant:
         assert held is not None, "only a process that asks is given an attempt"
         self.attempt = attempt
         attempt.host = self
-        unheard = self._places.unheard_seconds(attempt)
+        # A process that rests with its Pod is in no hurry: others that came with it on this node begin first.
+        unheard = unheard_seconds(attempt.assignment.get("company", 1)) if self._places.rest_seconds else 0.0
         attempt.answer_input(held, unheard)
         attempt.begin(self._import_seconds, unheard)
         self.hand_over(attempt)

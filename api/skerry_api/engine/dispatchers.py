@@ -131,12 +131,13 @@ class Dispatcher:
         handed_over, self._handed_over = self._handed_over, []
         company = Counter(slot.node for slot, _ in handed_over)
         for slot, assignment in handed_over:
-            slot.assign(assignment, company[slot.node])
+            # One by one, so that an assignment that fails takes no other with it.
+            asyncio.get_running_loop().call_soon(slot.assign, assignment, company[slot.node])
 
     async def assigned(self) -> None:
-        """Wait until what was handed over is on its way: assigned by the next turn of the loop, and sent by the one after."""
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        """Wait until what was handed over is on its way: counted, assigned and sent, each by one more turn of the loop."""
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     def freed(self, slot: Slot) -> None:
         """A runner may have a free slot again."""

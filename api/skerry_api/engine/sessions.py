@@ -196,6 +196,8 @@ class Session:
         self.reserved -= 1
         if self._closed:
             return  # It gets it when it connects again; if it does not, its lease runs out.
+        if assignment.attempt in self._held:
+            return  # `reconcile` found it in the record first.
         self._hold(assignment)
         self._send(assign(assignment, self._engine.traces.attempt_context(assignment), company))
 

@@ -130,8 +130,9 @@ class Submissions:
                 self._dispatcher.give_back(slot)
             existing = await self._existing(row, parents[position] if parents else None)
             submissions.append(Submission(existing["id"], False, existing))
-        # User code first, then the answers: in a burst they take as long to write.
-        await self._dispatcher.assigned()
+        if any(slots):
+            # User code first, then the answers: in a burst they take as long to write.
+            await self._dispatcher.assigned()
         return submissions
 
     def _reserve(self, row: dict[str, Any]) -> Slot | None:

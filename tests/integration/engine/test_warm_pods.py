@@ -81,6 +81,30 @@ async def test_pods_hear_how_many_runs_begin_with_theirs_on_their_node(engine: E
     assert [message["company"] for pod in elsewhere for message in assigned(pod)] == [1, 1]
 
 
+async def test_an_assignment_that_fails_takes_no_other_with_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, sound = [await waiting(engine, suffix) for suffix in "ab"]
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no such plan any more")
+
+    monkeypatch.setattr(broken.session, "assign", fail)
+    seen: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: seen.append(context["exception"]))
+    await engine.submit_many([Trigger("shop/build", [], "[]")] * 2)
+    assert len(assigned(sound)) == 1
+    assert [str(error) for error in seen] == ["no such plan any more"], "it is heard of"
+
+
+async def test_an_attempt_that_the_record_gave_first_is_assigned_once(engine: Engine) -> None:
+    pod = await waiting(engine, "a")
+    await trigger(engine)
+    (held,) = pod.session._held.values()
+    pod.session.reserved += 1
+    pod.session.assign(held.assignment)
+    assert len(assigned(pod)) == 1
+    assert (pod.session.active, pod.session.reserved) == (1, 0)
+
+
 async def test_a_waiting_pod_takes_what_is_queued_and_takes_one_run_only(engine: Engine) -> None:
     first, second = await trigger(engine), await trigger(engine)
     pod = await waiting(engine, "a")

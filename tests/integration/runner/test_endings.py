@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from skerry_runner.crowds import rest_seconds
+from skerry_runner.crowds import unheard_seconds
 from tests.integration.runner.control_planes import PROGRAM, ControlPlane, is_alive, running, until_dead
 
 
@@ -60,7 +60,7 @@ async def test_what_ends_in_a_crowd_is_heard_when_the_others_have_begun(control_
             assert await control_plane.outcome(task) == succeeded(result)
         complete = await control_plane.expect("complete", attempt=task)
         seconds = moment(complete["finished_at"]) - moment(complete["started_at"])
-        assert seconds >= rest_seconds(crowd, 1) - 0.001, "its end was in the way of others"
+        assert seconds >= unheard_seconds(crowd, 1) - 0.001, "its end was in the way of others"
         control_plane.messages.clear()
 
 

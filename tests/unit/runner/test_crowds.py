@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from skerry_runner.crowds import rest_seconds
+from skerry_runner.crowds import unheard_seconds
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from skerry_runner.crowds import rest_seconds
     ],
 )
 def test_ends_wait_while_a_core_has_others_to_begin(company: int, cores: int, seconds: float) -> None:
-    assert rest_seconds(company, cores) == pytest.approx(seconds)
+    assert unheard_seconds(company, cores) == pytest.approx(seconds)

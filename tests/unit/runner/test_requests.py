@@ -14,7 +14,6 @@ class Transport:
     def __init__(self) -> None:
         self.written = b""
         self.closed = False
-
         self.reading = True
 
     def write(self, data: bytes) -> None:
@@ -75,19 +74,27 @@ def test_connection_is_kept_alive_unless_the_client_closes(peer: Peer) -> None:
     assert peer.transport.closed
 
 
-async def test_after_an_answer_the_other_side_may_rest_unheard(peer: Peer) -> None:
+async def test_after_an_answer_the_other_side_is_unheard_for_a_while(peer: Peer) -> None:
     peer.connection.data_received(b"GET /input HTTP/1.1\r\n\r\n")
-    peer.exchanges[0].answer_json({}, rest_seconds=0.01)
+    peer.exchanges[0].answer_json({}, unheard_seconds=0.01)
     assert not peer.transport.reading
     await asyncio.sleep(0.02)
     assert peer.transport.reading
 
 
-async def test_a_connection_that_closes_while_it_rests_is_left_alone(peer: Peer) -> None:
+async def test_a_connection_that_is_lost_while_it_is_unheard_is_left_alone(peer: Peer) -> None:
+    peer.connection.data_received(b"GET /input HTTP/1.1\r\n\r\n")
+    peer.exchanges[0].answer_json({}, unheard_seconds=0.01)
+    peer.connection.connection_lost(None)
+    await asyncio.sleep(0.02)
+    assert not peer.transport.reading
+
+
+def test_a_connection_that_ends_with_its_answer_is_not_paused(peer: Peer) -> None:
     peer.connection.data_received(b"GET /input HTTP/1.1\r\nConnection: close\r\n\r\n")
-    peer.exchanges[0].answer_json({}, rest_seconds=0.01)
+    peer.exchanges[0].answer_json({}, unheard_seconds=0.01)
     assert peer.transport.closed
-    assert peer.transport.reading, "there is nothing to pause"
+    assert peer.transport.reading
 
 
 def test_only_the_first_answer_counts(peer: Peer) -> None:
