@@ -3,8 +3,7 @@
 Alone, a request waits for nothing; under load, round trips and commits are shared. Measured on two cores this is worth a
 factor of 2.5 in runs per second and costs a lone request nothing. When a few were under way together, the next batch sets off
 a moment later and carries more: with 100 runs in flight and a process for each, this saves 40 % of Postgres's time for a run
-and 20 % of this process's. A batch that is large already gains nothing by waiting, nor does one that has outgrown the last: a
-burst begins like that, and its first runs are to begin while the others are still being read.
+and 20 % of this process's. A batch that is large already gains nothing by waiting.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Batcher(Generic[Item, Result]):
                 self.batches += 1
                 self.items += len(batch)
                 await self._settle(batch)
-                if len(self._waiting) < len(batch) and len(batch) + len(self._waiting) in FEW:
+                if len(batch) + len(self._waiting) in FEW:
                     await asyncio.sleep(JOIN_SECONDS)
         finally:
             self._loop_task = None

@@ -59,25 +59,6 @@ async def test_a_few_together_let_others_join(monkeypatch: pytest.MonkeyPatch) -
     assert database.batches == [[2, 4, 6], [8, 10]]
 
 
-async def test_a_batch_that_outgrows_the_last_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "JOIN_SECONDS", 3600.0)
-    sizes: list[int] = []
-    arriving = [4, 9]
-    late: list[asyncio.Future[int]] = []
-
-    async def execute(items: Sequence[int]) -> Sequence[int]:
-        sizes.append(len(items))
-        if arriving:
-            late.extend(batcher.submit(2) for _ in range(arriving.pop(0)))
-        return [item * 10 for item in items]
-
-    batcher: Batcher[int, int] = Batcher(execute, size=100)
-    async with asyncio.timeout(10):
-        assert await batcher.submit(2) == 20
-        assert await asyncio.gather(*late) == [20] * len(late)
-    assert sizes == [1, 4, 9]
-
-
 async def test_a_large_batch_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "JOIN_SECONDS", 3600.0)
     database = Database()
