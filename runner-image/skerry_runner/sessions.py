@@ -20,7 +20,6 @@ from skerry_runner.settings import Settings
 
 _WELCOME_SECONDS = 10.0
 _FIRST_BACKOFF_SECONDS = 0.1
-_LONGEST_BACKOFF_SECONDS = 10.0
 # A token that is refused this long will not be accepted later: a runner without work leaves.
 _REFUSED_SECONDS = 60.0
 # The control plane's close code for a token it does not know.
@@ -47,6 +46,14 @@ class Agent(Protocol):
 
 class Unauthorized(PermissionError):
     """The control plane has refused this runner's token for too long."""
+
+
+def longest_pause(failures: int, heartbeat_seconds: float) -> float:
+    """Seconds that a runner waits at most before it connects again, after so many failures in a row.
+
+    Never longer than a heartbeat: a control plane that was away gives runners up one lease, three heartbeats, after its return.
+    """
+    return min(heartbeat_seconds, _FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 10))
 
 
 class Session:
@@ -142,7 +149,7 @@ class Session:
             except OSError as error:
                 log.warning("connection_failed", error=str(error) or type(error).__name__, url=self._settings.url)
             failures += 1
-            ceiling = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(failures, 10))
+            ceiling = longest_pause(failures, self._heartbeat)
             await asyncio.sleep(random.uniform(ceiling / 4, ceiling))  # noqa: S311 - spreads load, hides nothing
 
     async def close(self) -> None:
