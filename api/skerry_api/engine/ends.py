@@ -1,7 +1,7 @@
 """Who waits for which run, and how they learn of its end.
 
 Announcements are accelerators: `catch_up` asks Postgres about everything still waited for, so that a lost one costs at most
-one poll.
+one poll. A listener gets what the run ended with; who expects runs only learns which are over, and reads what it needs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Ends:
         """`fetch_finished` reads which of some runs are over."""
         self._fetch_finished = fetch_finished
         self._listeners: dict[str, list[Listener]] = {}
+        self._expectations: dict[str, list[Expectation]] = {}
 
     def listen(self, run_id: str, listener: Listener) -> None:
         """Call `listener` once, when the run ends."""
@@ -38,68 +39,81 @@ class Ends:
 
     def announce(self, finished: Finished) -> None:
         """Tell everybody who waits for this run."""
+        self.meet(finished.run)
         for listener in self._listeners.pop(finished.run, ()):
             listener(finished)
 
-    def awaits(self, run_id: str) -> bool:
-        """Whether anybody here waits for the run."""
+    def meet(self, run_id: str) -> None:
+        """Tell those who expect this run that the record says it is over."""
+        for expectation in self._expectations.pop(run_id, ()):
+            expectation.arrive(run_id)
+
+    def heeds(self, run_id: str) -> bool:
+        """Whether anybody here listens for what the run ends with."""
         return run_id in self._listeners
 
     @property
-    def awaited(self) -> list[str]:
-        """The runs waited for."""
-        return list(self._listeners)
+    def awaited(self) -> set[str]:
+        """The runs anybody here waits for."""
+        return self._listeners.keys() | self._expectations.keys()
 
     def expect(self, run_ids: Collection[str]) -> Expectation:
         """Wait for runs inside a `with` block; enter it before reading their present state."""
-        return Expectation(self, run_ids)
+        return Expectation(self._expectations, run_ids)
 
     async def catch_up(self, run_ids: Sequence[str] | None = None) -> None:
         """Announce the end of those awaited runs that are over (or of those of `run_ids` that are awaited)."""
-        wanted = self.awaited if run_ids is None else [run_id for run_id in run_ids if run_id in self._listeners]
+        if run_ids is None:
+            wanted = list(self.awaited)
+        else:
+            wanted = [run_id for run_id in run_ids if run_id in self._listeners or run_id in self._expectations]
         for start in range(0, len(wanted), 1000):
             for finished in await self._fetch_finished(wanted[start : start + 1000]):
                 self.announce(finished)
 
 
 class Expectation:
-    """Ends of some runs as they come, for as long as its `with` block lasts."""
+    """Runs as they end, for as long as its `with` block lasts."""
 
-    def __init__(self, ends: Ends, run_ids: Collection[str]) -> None:
-        """Expect the ends of `run_ids`."""
-        self._ends = ends
+    def __init__(self, expectations: dict[str, list[Expectation]], run_ids: Collection[str]) -> None:
+        """Expect the ends of `run_ids`, and be found among `expectations` meanwhile."""
+        self._expectations = expectations
         self._open = set(run_ids)
-        self._come: deque[Finished] = deque()
+        self._come: deque[str] = deque()
         self._wake: asyncio.Future[None] | None = None
 
     def __enter__(self) -> Expectation:
         for run_id in self._open:
-            self._ends.listen(run_id, self._arrive)
+            self._expectations.setdefault(run_id, []).append(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for run_id in self._open:
-            self._ends.ignore(run_id, self._arrive)
+            expectations = self._expectations[run_id]
+            expectations.remove(self)
+            if not expectations:
+                del self._expectations[run_id]
 
-    def _arrive(self, finished: Finished) -> None:
-        self._open.discard(finished.run)
-        self._come.append(finished)
+    def arrive(self, run_id: str) -> None:
+        """A run is over; called once for each."""
+        self._open.discard(run_id)
+        self._come.append(run_id)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    async def first(self, timeout_seconds: float) -> Finished | None:
-        """The next end, or None when none came in time."""
+    async def first(self, timeout_seconds: float) -> str | None:
+        """The next run that is over, or None when none came in time."""
         if not self._come:
             self._wake = asyncio.get_running_loop().create_future()
             await asyncio.wait([self._wake], timeout=timeout_seconds)
         return self._come.popleft() if self._come else None
 
-    async def all(self, timeout_seconds: float) -> AsyncIterator[Finished]:
-        """Every end, in order; stops when all have come or none came for `timeout_seconds`."""
+    async def all(self, timeout_seconds: float) -> AsyncIterator[str]:
+        """Every run, in the order of their ends; stops when all have come or none came for `timeout_seconds`."""
         while self._open or self._come:
-            finished = await self.first(timeout_seconds)
-            if finished is None:
+            run_id = await self.first(timeout_seconds)
+            if run_id is None:
                 return
-            yield finished
+            yield run_id

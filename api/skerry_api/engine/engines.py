@@ -266,9 +266,11 @@ class Engine:
             self.dispatcher.wake(pool)
         if news.registry:
             self._background(self.registry.reload())
-        awaited = [run_id for run_id in news.runs if self.ends.awaits(run_id)]
-        if awaited:
-            self._background(self.ends.catch_up(awaited))
+        for run_id in news.runs:
+            self.ends.meet(run_id)
+        heeded = [run_id for run_id in news.runs if self.ends.heeds(run_id)]
+        if heeded:
+            self._background(self.ends.catch_up(heeded))
         if news.attempts:
             held = set(self.connections.held_attempts)
             ended = [attempt for attempt in news.attempts if attempt in held]

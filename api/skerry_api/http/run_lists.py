@@ -156,8 +156,8 @@ async def _ends(engine: Engine, run_ids: Sequence[str]) -> AsyncGenerator[bytes]
     with engine.expect(run_ids) as ends:
         with suppress(Unavailable):  # Then the engine's own poll announces those that are over already.
             await engine.ends.catch_up(run_ids)
-        async for finished in ends.all(SILENT_SECONDS):
-            yield _event(*await _details(engine, finished.run))
+        async for run_id in ends.all(SILENT_SECONDS):
+            yield _event(*await _details(engine, run_id))
 
 
 async def _details(engine: Engine, run_id: str) -> tuple[Row, list[Row]]:

@@ -1,20 +1,24 @@
 """Natural batching: at most one batch is in flight, and what arrives meanwhile forms the next.
 
 Alone, a request waits for nothing; under load, round trips and commits are shared. Measured on two cores this is worth a
-factor of 2.5 in runs per second and costs a lone request nothing. When a few were under way together, the next batch sets off
-a moment later and carries more: with 100 runs in flight and a process for each, this saves 40 % of Postgres's time for a run
-and 20 % of this process's. A batch that is large already gains nothing by waiting.
+factor of 2.5 in runs per second and costs a lone request nothing. While several share batches again and again, the next one
+sets off a moment later and carries more; a batch that is large already gains nothing by waiting. With 32 runs in flight and
+a process for each, this makes 0.8 to 1 batches of writes for a run where there would be 1.5.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-# How long a batch lets others join, when this many were in the last one and have come since.
-JOIN_SECONDS = 0.005
-FEW = range(3, 24)
+# How long a batch lets others join, unless many share it already, while there is a crowd: that many shared batches lately.
+JOIN_SECONDS = 0.008
+CROWD = 4
+LATELY_SECONDS = 0.2
+MANY = 24
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,6 +35,7 @@ class Batcher(Generic[Item, Result]):
         self._size = size
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._loop_task: asyncio.Task[None] | None = None
+        self._shared: deque[float] = deque([-math.inf] * CROWD, CROWD)
         self.batches = 0
         self.items = 0
 
@@ -49,12 +54,18 @@ class Batcher(Generic[Item, Result]):
                 self.batches += 1
                 self.items += len(batch)
                 await self._settle(batch)
-                if len(batch) + len(self._waiting) in FEW:
+                if self._is_crowded(len(batch)) and len(batch) + len(self._waiting) < MANY:
                     await asyncio.sleep(JOIN_SECONDS)
         finally:
             self._loop_task = None
             for _, future in self._waiting:
                 future.cancel()
+
+    def _is_crowded(self, size: int) -> bool:
+        now = asyncio.get_running_loop().time()
+        if size > 1:
+            self._shared.append(now)
+        return now - self._shared[0] < LATELY_SECONDS
 
     async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:

@@ -175,8 +175,8 @@ async def eventually(condition: Callable[[], bool]) -> None:
 async def test_a_client_that_leaves_ends_its_stream(server: Server) -> None:
     run = await server.trigger()
     async with server.client.stream("GET", f"/v1/task-runs/events?taskRunIds={run['id']}"):
-        await eventually(lambda: server.engine.ends.awaits(run["id"]))
-    await eventually(lambda: not server.engine.ends.awaits(run["id"]))
+        await eventually(lambda: run["id"] in server.engine.ends.awaited)
+    await eventually(lambda: run["id"] not in server.engine.ends.awaited)
 
 
 async def test_a_stopping_server_ends_streams(server: Server) -> None:

@@ -47,24 +47,40 @@ async def test_one_after_another_nothing_waits(monkeypatch: pytest.MonkeyPatch) 
     assert [await batcher.submit(number) for number in (2, 4, 6, 8)] == [20, 40, 60, 80]
 
 
-async def test_a_few_together_let_others_join(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "JOIN_SECONDS", 0.05)
+async def crowd(batcher: Batcher[int, int]) -> None:
+    """Enough shared batches that more are to be expected."""
+    for _ in range(batches.CROWD):
+        await asyncio.gather(batcher.submit(2), batcher.submit(4))
+
+
+async def test_in_a_crowd_a_batch_lets_others_join(monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database()
     batcher: Batcher[int, int] = Batcher(database.execute, size=100)
-    await asyncio.gather(*(batcher.submit(number) for number in (2, 4, 6)))
+    await crowd(batcher)
+    monkeypatch.setattr(batches, "JOIN_SECONDS", 0.05)
+    assert await batcher.submit(6) == 60
     late = [batcher.submit(8)]
     await asyncio.sleep(0)
     late.append(batcher.submit(10))
     await asyncio.gather(*late)
-    assert database.batches == [[2, 4, 6], [8, 10]]
+    assert database.batches[batches.CROWD :] == [[6], [8, 10]]
+
+
+async def test_a_crowd_of_long_ago_does_not_make_anyone_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "JOIN_SECONDS", 0.0)
+    batcher: Batcher[int, int] = Batcher(Database().execute, size=100)
+    await crowd(batcher)
+    monkeypatch.setattr(batches, "JOIN_SECONDS", 3600.0)
+    monkeypatch.setattr(batches, "LATELY_SECONDS", 0.0)
+    assert [await batcher.submit(number) for number in (2, 4)] == [20, 40]
 
 
 async def test_a_large_batch_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "JOIN_SECONDS", 0.0)
+    batcher: Batcher[int, int] = Batcher(Database().execute, size=100)
+    await crowd(batcher)
     monkeypatch.setattr(batches, "JOIN_SECONDS", 3600.0)
-    database = Database()
-    batcher: Batcher[int, int] = Batcher(database.execute, size=100)
-    numbers = range(0, 2 * batches.FEW.stop, 2)
-    await asyncio.gather(*(batcher.submit(number) for number in numbers))
+    await asyncio.gather(*(batcher.submit(number) for number in range(0, 2 * batches.MANY, 2)))
     assert await batcher.submit(2) == 20
 
 

@@ -139,7 +139,7 @@ class Zygote:
                         self._reap()
                     else:
                         connected = self._obey()
-            except BrokenPipeError:
+            except ConnectionError:
                 break
         for pid in self._slots:
             _kill_group(pid)
