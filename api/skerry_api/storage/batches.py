@@ -3,13 +3,14 @@
 Alone, a request waits for nothing; under load, round trips and commits are shared. Measured on two cores this is worth a
 factor of 2.5 in runs per second and costs a lone request nothing. While several share batches again and again, the next one
 sets off a moment later and carries more; a batch that is large already gains nothing by waiting. With 32 runs in flight and
-a process for each, this makes 0.8 to 1 batches of writes for a run where there would be 1.5.
+a process for each, this makes 0.8 to 1.1 batches of writes for a run where there would be 1.5.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
@@ -54,18 +55,18 @@ class Batcher(Generic[Item, Result]):
                 self.batches += 1
                 self.items += len(batch)
                 await self._settle(batch)
-                if self._is_crowded(len(batch)) and len(batch) + len(self._waiting) < MANY:
+                if len(batch) > 1:
+                    self._shared.append(time.monotonic())
+                if self._is_crowded and len(batch) + len(self._waiting) < MANY:
                     await asyncio.sleep(JOIN_SECONDS)
         finally:
             self._loop_task = None
             for _, future in self._waiting:
                 future.cancel()
 
-    def _is_crowded(self, size: int) -> bool:
-        now = asyncio.get_running_loop().time()
-        if size > 1:
-            self._shared.append(now)
-        return now - self._shared[0] < LATELY_SECONDS
+    @property
+    def _is_crowded(self) -> bool:
+        return time.monotonic() - self._shared[0] < LATELY_SECONDS
 
     async def _settle(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         try:

@@ -178,6 +178,43 @@ def test_when_the_runner_hangs_up_everything_ends(program: Path, runner: FakeRun
         os.close(out)
         os.close(err)
     assert process.process.returncode == 0
+    _expect_gone(pid)
+
+
+@linux_only
+def test_when_the_runner_hangs_up_during_a_fork_everything_ends(program: Path, runner: FakeRunner) -> None:
+    with ZygoteProcess("main.py", program.parent) as process:
+        assert process.message()["type"] == "ready"
+        zygote, null = process.process.pid, os.open(os.devnull, os.O_WRONLY)
+        process.order([[0, runner.path]], [null, null])
+        first = _children(zygote, 1)
+        process.order([[slot, runner.path] for slot in range(1, 9)], [null, null] * 8)
+        _children(zygote, 3)
+        # It forks, and has not told of it; that it forked before is not read yet, which makes the end of a socket an error.
+        os.kill(zygote, signal.SIGSTOP)
+        process.socket.close()
+        children = _children(zygote, 3)
+        os.kill(zygote, signal.SIGCONT)
+        process.process.wait(10)
+        os.close(null)
+        assert process.process.stderr is not None
+        assert process.process.stderr.read() == b""
+    assert process.process.returncode == 0
+    assert first[0] in children
+    for child in children:
+        _expect_gone(child)
+
+
+def _children(pid: int, least: int) -> list[int]:
+    """The children of a process, once there are as many."""
+    deadline, found = time.monotonic() + 10, list[int]()
+    while time.monotonic() < deadline and len(found) < least:
+        found = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    assert len(found) >= least
+    return found
+
+
+def _expect_gone(pid: int) -> None:
     end = time.monotonic() + 2
     while time.monotonic() < end:
         try:

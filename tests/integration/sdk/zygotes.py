@@ -45,12 +45,16 @@ class ZygoteProcess:
         found: dict[str, Any] = json.loads(line)
         return found
 
+    def order(self, slots: list[list[Any]], outputs: list[int]) -> None:
+        """Have a child forked for each slot, given as its number and the path of its socket."""
+        message = json.dumps({"type": "fork", "slots": slots}).encode() + b"\n"
+        socket.send_fds(self.socket, [message], outputs)
+
     def fork(self, path: str, slot: int = 0) -> tuple[int, int, int]:
         """Fork a child for the socket `path`: its pid, and the read ends of its stdout and stderr."""
         out_read, out_write = os.pipe()
         err_read, err_write = os.pipe()
-        order = json.dumps({"type": "fork", "slots": [[slot, path]]}).encode() + b"\n"
-        socket.send_fds(self.socket, [order], [out_write, err_write])
+        self.order([[slot, path]], [out_write, err_write])
         os.close(out_write)
         os.close(err_write)
         forked = self.message()

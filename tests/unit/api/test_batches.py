@@ -54,6 +54,7 @@ async def crowd(batcher: Batcher[int, int]) -> None:
 
 
 async def test_in_a_crowd_a_batch_lets_others_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "LATELY_SECONDS", 3600.0)
     database = Database()
     batcher: Batcher[int, int] = Batcher(database.execute, size=100)
     await crowd(batcher)
@@ -76,6 +77,7 @@ async def test_a_crowd_of_long_ago_does_not_make_anyone_wait(monkeypatch: pytest
 
 
 async def test_a_large_batch_does_not_wait_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "LATELY_SECONDS", 3600.0)
     monkeypatch.setattr(batches, "JOIN_SECONDS", 0.0)
     batcher: Batcher[int, int] = Batcher(Database().execute, size=100)
     await crowd(batcher)

@@ -173,8 +173,10 @@ class Zygote:
             pids.append(pid)
         for fd in fds:
             os.close(fd)
-        for (slot, _), pid in zip(slots, pids, strict=True):
-            self._slots[pid] = slot
+        forked = {pid: slot for pid, (slot, _) in zip(pids, slots, strict=True)}
+        # All are known before any is told of: whoever is told may have gone.
+        self._slots.update(forked)
+        for pid, slot in forked.items():
             self._channel.send_line(_FORKED % (slot, pid))
 
     def _become_child(self, path: str, outputs: list[int], received: list[int]) -> NoReturn:
